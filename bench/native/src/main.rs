@@ -1,0 +1,48 @@
+//! Hob's event loop and HTTP with a native handler: what the benchmark takes for the limit of
+//! what a Wasm handler on the same loop could reach.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hob::event_loop::{Clock, EventLoop};
+use hob::observe::LoopMetrics;
+use hob::wire::{Acceptor, Exchange, Fault, Incoming, Service, WireLimits, bind};
+use http_body_util::Full;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+struct Hello;
+
+impl Service for Hello {
+    type Body = Full<Bytes>;
+
+    fn call(
+        &self,
+        _: http::Request<Incoming>,
+        _: Rc<Exchange>,
+    ) -> impl Future<Output = http::Response<Full<Bytes>>> + 'static {
+        let mut response = http::Response::new(Full::new(Bytes::from_static(b"hello world\n")));
+        response.headers_mut().insert(
+            http::header::CONTENT_TYPE,
+            http::HeaderValue::from_static("text/plain"),
+        );
+        std::future::ready(response)
+    }
+
+    fn refused(&self, _: Fault, _: Option<SocketAddr>) -> String {
+        "-".to_owned()
+    }
+}
+
+fn main() -> Result<Infallible, Box<dyn std::error::Error>> {
+    let address = std::env::args().nth(1).ok_or("usage: hob-bench-native ADDRESS")?;
+    let metrics = Arc::new(LoopMetrics::default());
+    let mut event_loop = EventLoop::new(Clock::Real, metrics.clone())?;
+    let acceptor = Acceptor::new(event_loop.handle(), Hello, WireLimits::default(), metrics);
+    acceptor.listen(bind(address.parse()?, false)?)?;
+    Ok(event_loop.run(std::future::pending())?)
+}

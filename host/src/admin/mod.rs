@@ -1,0 +1,69 @@
+//! Owns the second listener: health, readiness, metrics. It is for operators and is not reachable
+//! from outside by default.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+
+use crate::observe::{ServerMetrics, render};
+use crate::wire::{Exchange, Fault, Incoming, Service};
+
+/// Answers on the second listener.
+pub struct AdminService {
+    metrics: Arc<ServerMetrics>,
+    is_ready: Box<dyn Fn() -> bool>,
+}
+
+impl AdminService {
+    /// A service that shows these metrics, and is ready while `is_ready` says so.
+    pub fn new(metrics: Arc<ServerMetrics>, is_ready: impl Fn() -> bool + 'static) -> Self {
+        AdminService { metrics, is_ready: Box::new(is_ready) }
+    }
+
+    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return text(StatusCode::METHOD_NOT_ALLOWED, "GET only\n".into());
+        }
+        match request.uri().path() {
+            // That this is answered at all shows that the loop turns.
+            "/healthz" => text(StatusCode::OK, "ok\n".into()),
+            "/readyz" if (self.is_ready)() => text(StatusCode::OK, "ready\n".into()),
+            "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n".into()),
+            "/metrics" => {
+                let mut response = text(StatusCode::OK, render(&self.metrics));
+                let format = HeaderValue::from_static("text/plain; version=0.0.4");
+                response.headers_mut().insert(CONTENT_TYPE, format);
+                response
+            }
+            _ => text(StatusCode::NOT_FOUND, "try /healthz, /readyz or /metrics\n".into()),
+        }
+    }
+}
+
+fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+}
+
+impl Service for AdminService {
+    type Body = Full<Bytes>;
+
+    fn call(
+        &self,
+        request: Request<Incoming>,
+        _: Rc<Exchange>,
+    ) -> impl Future<Output = Response<Full<Bytes>>> + 'static {
+        std::future::ready(self.answer(&request))
+    }
+
+    fn refused(&self, _: Fault, _: Option<SocketAddr>) -> String {
+        "-".to_owned()
+    }
+}

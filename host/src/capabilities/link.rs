@@ -1,0 +1,119 @@
+//! Owns the linkers: which import is answered by what. One for each generation.
+
+use wasmtime::component::{Linker, Resource};
+use wasmtime::{AsContextMut, Engine, StoreContextMut};
+use wasmtime_wasi::cli::{StdoutStream, WasiCli, WasiCliView};
+use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
+use wasmtime_wasi::p2::DynOutputStream;
+use wasmtime_wasi::random::WasiRandom;
+use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
+use wasmtime_wasi::{WasiView, p2, p3};
+use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
+
+use super::stdio::Stream;
+use super::{GuestState, body, clocks};
+use crate::engine::Generation;
+use crate::wire::RequestId;
+
+/// Everything a guest of this generation may import.
+///
+/// # Errors
+/// When two definitions have the same name, which is a fault of ours.
+pub fn linker(engine: &Engine, generation: Generation) -> wasmtime::Result<Linker<GuestState>> {
+    let mut linker = Linker::new(engine);
+    // The C library of a 0.3 guest still imports 0.2, so it gets both.
+    link_wasi02(&mut linker)?;
+    match generation {
+        Generation::Wasi02 => {
+            body::add_to_linker::<GuestState, body::HasState>(&mut linker, |state| state)?;
+        }
+        Generation::Wasi03 => link_wasi03(&mut linker)?,
+    }
+    Ok(linker)
+}
+
+fn link_wasi02(l: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+    use p2::bindings::{cli, filesystem, io, random, sockets};
+    type T = GuestState;
+
+    io::error::add_to_linker::<T, HasTable>(l, |t| &mut t.table)?;
+    io::poll::add_to_linker::<T, HasTable>(l, |t| &mut t.table)?;
+    io::streams::add_to_linker::<T, HasTable>(l, |t| &mut t.table)?;
+    clocks::link_wasi02(l)?;
+    random::random::add_to_linker::<T, WasiRandom>(l, |t| t.ctx().ctx.random())?;
+    random::insecure::add_to_linker::<T, WasiRandom>(l, |t| t.ctx().ctx.random())?;
+    random::insecure_seed::add_to_linker::<T, WasiRandom>(l, |t| t.ctx().ctx.random())?;
+    cli::exit::add_to_linker::<T, WasiCli>(l, T::cli)?;
+    cli::environment::add_to_linker::<T, WasiCli>(l, T::cli)?;
+    cli::stdin::add_to_linker::<T, WasiCli>(l, T::cli)?;
+    link_output(l, "wasi:cli/stdout@0.2.12", "get-stdout", Stream::Stdout)?;
+    link_output(l, "wasi:cli/stderr@0.2.12", "get-stderr", Stream::Stderr)?;
+    cli::terminal_input::add_to_linker::<T, WasiCli>(l, T::cli)?;
+    cli::terminal_output::add_to_linker::<T, WasiCli>(l, T::cli)?;
+    cli::terminal_stdin::add_to_linker::<T, WasiCli>(l, T::cli)?;
+    cli::terminal_stdout::add_to_linker::<T, WasiCli>(l, T::cli)?;
+    cli::terminal_stderr::add_to_linker::<T, WasiCli>(l, T::cli)?;
+    filesystem::preopens::add_to_linker::<T, WasiFilesystem>(l, T::filesystem)?;
+    filesystem::types::add_to_linker::<T, WasiFilesystem>(l, T::filesystem)?;
+    sockets::tcp::add_to_linker::<T, WasiSockets>(l, T::sockets)?;
+    sockets::udp::add_to_linker::<T, WasiSockets>(l, T::sockets)?;
+    sockets::udp_create_socket::add_to_linker::<T, WasiSockets>(l, T::sockets)?;
+    sockets::tcp_create_socket::add_to_linker::<T, WasiSockets>(l, T::sockets)?;
+    sockets::instance_network::add_to_linker::<T, WasiSockets>(l, T::sockets)?;
+    sockets::network::add_to_linker::<T, WasiSockets>(l, &Default::default(), T::sockets)?;
+    sockets::ip_name_lookup::add_to_linker::<T, WasiSockets>(l, T::sockets)?;
+    let http = &wasmtime_wasi_http::p2::bindings::LinkOptions::default();
+    wasmtime_wasi_http::p2::bindings::http::types::add_to_linker::<T, WasiHttp>(
+        l,
+        &http.into(),
+        T::http,
+    )?;
+    wasmtime_wasi_http::p2::bindings::http::outgoing_handler::add_to_linker::<T, WasiHttp>(
+        l,
+        T::http,
+    )
+}
+
+fn link_wasi03(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+    clocks::link_wasi03(linker)?;
+    p3::cli::add_to_linker(linker)?;
+    p3::filesystem::add_to_linker(linker)?;
+    p3::random::add_to_linker(linker)?;
+    p3::sockets::add_to_linker(linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(linker)
+}
+
+struct HasTable;
+
+impl wasmtime::component::HasData for HasTable {
+    type Data<'a> = &'a mut wasmtime::component::ResourceTable;
+}
+
+/// `get-stdout` and `get-stderr` of our own: the stream they give knows which request asked.
+fn link_output(
+    linker: &mut Linker<GuestState>,
+    interface: &str,
+    function: &str,
+    stream: Stream,
+) -> wasmtime::Result<()> {
+    linker.instance(interface)?.func_wrap(
+        function,
+        move |mut store: StoreContextMut<'_, GuestState>, (): ()| {
+            let request = current_request(store.as_context_mut());
+            let state = store.data_mut();
+            let handle = state.context().stdio.open(stream, request).p2_stream();
+            let handle: Resource<DynOutputStream> = state.table.push(handle)?;
+            Ok((handle,))
+        },
+    )
+}
+
+/// The request on whose behalf the guest runs now.
+fn current_request(mut store: StoreContextMut<'_, GuestState>) -> Option<RequestId> {
+    if store.data().calls.is_empty() {
+        return store.data().request;
+    }
+    let tasks: Vec<_> = store.async_call_stack().ok()?.collect();
+    let calls = &store.data().calls;
+    tasks.iter().rev().find_map(|task| Some(calls.get(task)?.id))
+}

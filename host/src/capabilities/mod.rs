@@ -1,0 +1,142 @@
+//! Owns what a guest may ask for: the state behind a store, and the linkers that join a guest's
+//! imports to it.
+
+mod body;
+mod clocks;
+mod link;
+mod outbound;
+mod stdio;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::Store;
+use wasmtime::component::{GuestTaskId, ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+pub use body::IncomingBody;
+pub use body::hob::host::body as body_bindings;
+pub use link::linker;
+pub use stdio::{Stdio, Stream};
+
+use crate::engine::{MemoryMeter, Meter};
+use crate::event_loop::Remote;
+use crate::limits;
+use crate::wire::RequestId;
+use outbound::Outbound;
+
+/// What all instances of one handler on one loop have in common.
+pub struct GuestContext {
+    /// The handler's name, for its lines in the log.
+    pub name: String,
+    /// The environment the guest sees.
+    pub environment: Vec<(String, String)>,
+    /// The loop its timers are set on.
+    pub remote: Remote,
+    /// Where its output goes.
+    pub stdio: Stdio,
+}
+
+/// The data of a guest's store.
+pub struct GuestState {
+    /// Measures the guest's time on the loop.
+    pub meter: Arc<Meter>,
+    /// Measures the guest's memory.
+    pub memory: MemoryMeter,
+    /// What the guest holds of the host's.
+    pub table: ResourceTable,
+    /// The request an instance serves that serves one at a time.
+    pub request: Option<RequestId>,
+    /// The requests an instance serves that serves many, by the guest's task.
+    pub calls: HashMap<GuestTaskId, SharedCall>,
+    /// The request whose time was used up.
+    pub culprit: Option<RequestId>,
+    context: Arc<GuestContext>,
+    /// Made when the guest first asks for anything in it: most of what a small handler costs
+    /// would be this.
+    wasi: Option<Box<WasiCtx>>,
+    http: WasiHttpCtx,
+    outbound: Outbound,
+}
+
+/// A request in an instance that serves many.
+pub struct SharedCall {
+    /// The request's name in the log.
+    pub id: RequestId,
+    /// Time its task held the loop, in whole slices.
+    pub on_loop: Duration,
+}
+
+impl GuestState {
+    /// The state of a new store.
+    pub fn new(context: Arc<GuestContext>, meter: Arc<Meter>, memory: MemoryMeter) -> Self {
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(limits::FIELDS_BYTES_MAX);
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits::RESOURCES_MAX);
+        GuestState {
+            meter,
+            memory,
+            table,
+            request: None,
+            calls: HashMap::new(),
+            culprit: None,
+            context,
+            wasi: None,
+            http,
+            outbound: Outbound,
+        }
+    }
+
+    /// What this guest's handler has in common with its other instances.
+    pub fn context(&self) -> &Arc<GuestContext> {
+        &self.context
+    }
+
+    /// Entries the guest has in the host's table of resources.
+    pub fn resources(&mut self) -> usize {
+        self.table.iter_mut().count()
+    }
+}
+
+/// Sets the bounds that wasmtime keeps for a store itself.
+pub fn bound(store: &mut Store<GuestState>) {
+    store.limiter(|state| &mut state.memory);
+    store.set_hostcall_fuel(limits::HOSTCALL_BYTES_MAX);
+    store.set_max_component_handles(limits::HANDLES_MAX);
+}
+
+impl WasiView for GuestState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let GuestState { context, request, .. } = &*self;
+        let (context, request) = (context.clone(), *request);
+        let ctx = self.wasi.get_or_insert_with(|| Box::new(build(&context, request)));
+        WasiCtxView { ctx, table: &mut self.table }
+    }
+}
+
+/// No file, no socket, no argument: what a guest gets of these is a grant, and there is none yet.
+fn build(context: &GuestContext, request: Option<RequestId>) -> WasiCtx {
+    let mut builder = WasiCtxBuilder::new();
+    builder
+        .envs(&context.environment)
+        .max_random_size(limits::RANDOM_BYTES_MAX)
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .stdout(context.stdio.open(Stream::Stdout, request))
+        .stderr(context.stdio.open(Stream::Stderr, request));
+    builder.build()
+}
+
+impl WasiHttpView for GuestState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            hooks: &mut self.outbound,
+            table: &mut self.table,
+            ctx: &mut self.http,
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! `hob build`: from a folder of Rust handlers to components.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde::Deserialize;
+
+/// The target whose output is a component.
+const WASM_TARGET: &str = "wasm32-wasip2";
+
+/// Build the Rust handlers in a folder as WebAssembly components
+#[derive(Args)]
+#[command(after_help = "\
+DIR holds a Cargo package or workspace whose libraries have crate-type \"cdylib\". The target
+wasm32-wasip2 is added with rustup when it is missing. The components' paths are printed.
+
+Example:
+  hob build examples")]
+pub(super) struct Build {
+    /// A folder with a Cargo.toml in it
+    dir: PathBuf,
+}
+
+impl Build {
+    pub(super) fn run(self) -> Result<()> {
+        for component in build(&self.dir)? {
+            println!("{}", component.display());
+        }
+        Ok(())
+    }
+}
+
+/// Builds a folder, and gives the paths of the components in it.
+pub fn build(dir: &Path) -> Result<Vec<PathBuf>> {
+    if !dir.join("Cargo.toml").is_file() {
+        bail!("there is no Cargo.toml in {}: name a folder with Rust handlers", dir.display());
+    }
+    ensure_target(dir)?;
+    let mut cargo = Command::new("cargo");
+    cargo
+        .current_dir(dir)
+        .args(["build", "--release", "--target", WASM_TARGET])
+        .arg("--message-format=json-render-diagnostics")
+        // Set by a cargo that runs this program, for the target it runs on.
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_TARGET_DIR")
+        .stdout(Stdio::piped());
+    let output = cargo
+        .spawn()
+        .and_then(std::process::Child::wait_with_output)
+        .context("cannot run cargo: install Rust from https://rustup.rs")?;
+    if !output.status.success() {
+        bail!("cargo could not build {}: its messages are above", dir.display());
+    }
+    let components = components(&output.stdout);
+    if components.is_empty() {
+        bail!(
+            "{} has no handler: a handler is a library with crate-type = [\"cdylib\"]",
+            dir.display()
+        );
+    }
+    Ok(components)
+}
+
+/// One of cargo's messages; of the many kinds only artifacts are of interest.
+#[derive(Deserialize)]
+struct Message {
+    reason: String,
+    #[serde(default)]
+    filenames: Vec<PathBuf>,
+}
+
+fn components(messages: &[u8]) -> Vec<PathBuf> {
+    messages
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice::<Message>(line).ok())
+        .filter(|message| message.reason == "compiler-artifact")
+        .flat_map(|message| message.filenames)
+        .filter(|file| file.extension().is_some_and(|extension| extension == "wasm"))
+        .filter(|file| !file.components().any(|part| part.as_os_str() == "deps"))
+        .collect()
+}
+
+/// Adds the target with rustup, if it is not there.
+fn ensure_target(dir: &Path) -> Result<()> {
+    if has_target(dir) {
+        return Ok(());
+    }
+    eprintln!("hob: adding the Rust target {WASM_TARGET}");
+    let added = Command::new("rustup")
+        .current_dir(dir)
+        .args(["target", "add", WASM_TARGET])
+        .stdout(Stdio::null())
+        .status();
+    match added {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => bail!(
+            "rustup could not add the target {WASM_TARGET}: its message is above. Without network, \
+             install the target's rust-std for this toolchain by hand, then run this again"
+        ),
+        Err(_) => bail!(
+            "the Rust target {WASM_TARGET} is missing and rustup is not there to add it: install \
+             rustup from https://rustup.rs, or the rust-std of {WASM_TARGET} with the tool that \
+             installed Rust"
+        ),
+    }
+}
+
+/// Whether the standard library of the target lies in the toolchain that builds `dir`.
+fn has_target(dir: &Path) -> bool {
+    let output = Command::new("rustc")
+        .current_dir(dir)
+        .args(["--print", "target-libdir", "--target", WASM_TARGET])
+        .stderr(Stdio::null())
+        .output();
+    output.is_ok_and(|output| {
+        let libdir = String::from_utf8_lossy(&output.stdout);
+        output.status.success() && Path::new(libdir.trim()).is_dir()
+    })
+}

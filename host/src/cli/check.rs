@@ -1,0 +1,70 @@
+//! `hob check`.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use super::{serve, target};
+use crate::config::{Config, HandlerConfig};
+use crate::engine::{Cache, ComponentFile};
+use crate::server;
+
+/// Validate what `hob serve` would serve, and say what it imports and exports
+#[derive(Args)]
+#[command(after_help = "\
+Nothing is started. The exit code is 0 when `hob serve` would serve every handler.
+
+Examples:
+  hob check hello.wasm
+  hob check hob.toml")]
+pub(super) struct Check {
+    /// A .wasm component, a folder of them, or a hob.toml
+    target: PathBuf,
+
+    /// Where compiled code is kept, or `off`
+    #[arg(long, value_name = "DIR|off")]
+    cache: Option<PathBuf>,
+}
+
+impl Check {
+    pub(super) fn run(self) -> Result<()> {
+        let config = target::resolve(&self.target, false)?;
+        let cache = serve::cache(self.cache)?;
+        let faults = config.handlers.iter().filter(|handler| !report(handler, &cache)).count();
+        if faults > 0 {
+            bail!("{faults} of {} handlers cannot be served", config.handlers.len());
+        }
+        Ok(())
+    }
+}
+
+/// Prints what is known of a handler; false when it cannot be served.
+fn report(handler: &HandlerConfig, cache: &Cache) -> bool {
+    println!("{} ({})", handler.name, handler.component.display());
+    if let Ok(component) = ComponentFile::read(&handler.component) {
+        list("exports", &component.exports);
+        list("imports", &component.imports);
+    }
+    let one = Config { handlers: vec![handler.clone()], ..Config::default() };
+    match server::deploy(&one, cache) {
+        Ok(deployed) => {
+            for deployment in deployed.deployments() {
+                println!("  served through {}x", deployment.lane.export_prefix());
+                println!("  isolation {}", deployment.isolation);
+            }
+            true
+        }
+        Err(error) => {
+            eprintln!("hob: {error}");
+            false
+        }
+    }
+}
+
+fn list(what: &str, names: &[String]) {
+    println!("  {what}{}", if names.is_empty() { " nothing" } else { "" });
+    for name in names {
+        println!("    {name}");
+    }
+}

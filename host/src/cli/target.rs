@@ -1,0 +1,95 @@
+//! Owns what TARGET means: a component, a folder of components, or a `hob.toml`.
+
+#![expect(clippy::disallowed_methods, reason = "runs before the loop does")]
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::build;
+use crate::config::{Config, HandlerConfig};
+use crate::handlers::GuestLimits;
+
+/// The configuration that TARGET stands for. With `build`, what a folder holds is built first.
+pub(super) fn resolve(target: &Path, build: bool) -> Result<Config> {
+    let metadata = std::fs::metadata(target).with_context(|| {
+        format!(
+            "cannot read {}: name a .wasm component, a folder of them, or a hob.toml",
+            target.display()
+        )
+    })?;
+    if build && !metadata.is_dir() {
+        bail!(
+            "--build wants a folder with a Cargo.toml in it, and {} is a file; leave --build out, \
+             or name the folder",
+            target.display()
+        );
+    }
+    let built = if build { build::build(target)? } else { Vec::new() };
+    if metadata.is_dir() {
+        let file = target.join("hob.toml");
+        return if file.is_file() {
+            Ok(Config::read(&file)?)
+        } else if build {
+            folder(target, built)
+        } else {
+            folder(target, components_in(target)?)
+        };
+    }
+    if target.extension().is_some_and(|extension| extension == "toml") {
+        return Ok(Config::read(target)?);
+    }
+    Ok(with_handlers(vec![handler(target, String::new())?]))
+}
+
+/// Each component answers below its own name.
+fn folder(target: &Path, mut components: Vec<PathBuf>) -> Result<Config> {
+    components.sort();
+    if components.is_empty() {
+        let hint = if target.join("Cargo.toml").is_file() {
+            "add --build to build what it holds"
+        } else {
+            "put components into it, or name another folder"
+        };
+        bail!("there is no .wasm file in {}: {hint}", target.display());
+    }
+    let handlers = components
+        .iter()
+        .map(|component| handler(component, format!("/{}", stem(component)?)))
+        .collect::<Result<_>>()?;
+    Ok(with_handlers(handlers))
+}
+
+fn components_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut components = Vec::new();
+    let entries = std::fs::read_dir(folder)
+        .with_context(|| format!("cannot read the folder {}", folder.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "wasm") && path.is_file() {
+            components.push(path);
+        }
+    }
+    Ok(components)
+}
+
+fn stem(component: &Path) -> Result<&str> {
+    component.file_stem().and_then(|stem| stem.to_str()).with_context(|| {
+        format!("the name of {} is not UTF-8: rename the file", component.display())
+    })
+}
+
+fn handler(component: &Path, path: String) -> Result<HandlerConfig> {
+    Ok(HandlerConfig {
+        name: stem(component)?.to_owned(),
+        component: component.to_owned(),
+        path,
+        isolation: None,
+        limits: GuestLimits::default(),
+        environment: Vec::new(),
+    })
+}
+
+fn with_handlers(handlers: Vec<HandlerConfig>) -> Config {
+    Config { handlers, ..Config::default() }
+}

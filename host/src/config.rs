@@ -1,0 +1,392 @@
+//! Owns `hob.toml`: from the text to values that are checked. A fault names file, line and key,
+//! and what to write instead.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::handlers::{GuestLimits, Isolation};
+use crate::limits;
+use crate::wire::WireLimits;
+
+/// What a server is told to do.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Where its second listener listens, if it has one.
+    pub admin: Option<SocketAddr>,
+    /// Threads for blocking work.
+    pub host_threads: usize,
+    /// Event loops.
+    pub loops: usize,
+    /// Whether each request is a line of the log.
+    pub access_log: bool,
+    /// The bounds of connections.
+    pub wire: WireLimits,
+    /// Requests at once, of one loop.
+    pub requests_in_flight: usize,
+    /// How long requests in flight get to finish once the server stops.
+    pub drain: Duration,
+    /// The handlers.
+    pub handlers: Vec<HandlerConfig>,
+}
+
+/// One handler.
+#[derive(Clone, Debug)]
+pub struct HandlerConfig {
+    /// Its name in the log and the metrics.
+    pub name: String,
+    /// Its component's file.
+    pub component: PathBuf,
+    /// The path below which it answers.
+    pub path: String,
+    /// How its instances are used; by default as its generation of WASI suggests.
+    pub isolation: Option<Isolation>,
+    /// What it may use.
+    pub limits: GuestLimits,
+    /// The environment it sees.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            admin: Some(SocketAddr::from(([127, 0, 0, 1], 8081))),
+            host_threads: limits::HOST_THREADS,
+            loops: 1,
+            access_log: true,
+            wire: WireLimits::default(),
+            requests_in_flight: limits::REQUESTS_IN_FLIGHT_MAX,
+            drain: limits::DRAIN,
+            handlers: Vec::new(),
+        }
+    }
+}
+
+/// What is wrong with a `hob.toml`: every fault with its place.
+#[derive(Debug)]
+pub struct ConfigError {
+    faults: Vec<String>,
+}
+
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.faults.join("\n"))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    server: Server,
+    #[serde(default)]
+    connections: Connections,
+    #[serde(default)]
+    limits: Limits,
+    #[serde(default, rename = "handler")]
+    handlers: Vec<Spanned<Handler>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Server {
+    listen: Option<Spanned<String>>,
+    admin: Option<Spanned<String>>,
+    host_threads: Option<Spanned<usize>>,
+    loops: Option<Spanned<usize>>,
+    access_log: Option<bool>,
+    requests_in_flight: Option<Spanned<usize>>,
+    drain_ms: Option<Spanned<u64>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Connections {
+    max: Option<Spanned<usize>>,
+    body_bytes: Option<Spanned<u64>>,
+    head_ms: Option<Spanned<u64>>,
+    body_idle_ms: Option<Spanned<u64>>,
+    write_idle_ms: Option<Spanned<u64>>,
+    keep_alive_ms: Option<Spanned<u64>>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Limits {
+    memory_mib: Option<Spanned<usize>>,
+    cpu_ms: Option<Spanned<u64>>,
+    wall_ms: Option<Spanned<u64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Handler {
+    name: Spanned<String>,
+    component: Spanned<PathBuf>,
+    path: Option<Spanned<String>>,
+    isolation: Option<Spanned<String>>,
+    #[serde(default)]
+    limits: Limits,
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+}
+
+impl Config {
+    /// Reads and checks a file. Paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// All faults that could be found at once.
+    #[expect(clippy::disallowed_methods, reason = "runs before the loop does")]
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
+            faults: vec![format!("cannot read {}: {error}", path.display())],
+        })?;
+        Self::parse(path, &text)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let mut checker = Checker { path, text, faults: Vec::new() };
+        let config = match toml::from_str::<File>(text) {
+            Ok(file) => checker.config(file),
+            Err(error) => {
+                let at = error.span().map_or(0, |span| span.start);
+                checker.fault(at, &explain(error.message()));
+                Config::default()
+            }
+        };
+        if checker.faults.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigError { faults: checker.faults })
+        }
+    }
+}
+
+/// Adds to an unknown key the known one that looks most like it.
+fn explain(message: &str) -> String {
+    let mut names = message.split('`').skip(1).step_by(2);
+    let nearest = message
+        .starts_with("unknown field")
+        .then(|| {
+            let wrong = names.next()?;
+            names
+                .map(|known| (strsim::damerau_levenshtein(wrong, known), known))
+                .min()
+                .filter(|(distance, _)| *distance <= 3)
+        })
+        .flatten();
+    match nearest {
+        Some((_, known)) => format!("{message}; did you mean `{known}`?"),
+        None => message.to_owned(),
+    }
+}
+
+struct Checker<'a> {
+    path: &'a Path,
+    text: &'a str,
+    faults: Vec<String>,
+}
+
+impl Checker<'_> {
+    fn fault(&mut self, at: usize, what: &str) {
+        let line = self.text[..at.min(self.text.len())].matches('\n').count() + 1;
+        self.faults.push(format!("{}:{line}: {what}", self.path.display()));
+    }
+
+    fn config(&mut self, file: File) -> Config {
+        let defaults = Config::default();
+        let Server {
+            listen,
+            admin,
+            host_threads,
+            loops,
+            access_log,
+            requests_in_flight,
+            drain_ms,
+        } = file.server;
+        let admin = match admin {
+            None => defaults.admin,
+            Some(off) if off.get_ref() == "off" => None,
+            Some(address) => self.address("server.admin", &address),
+        };
+        let listen = listen.and_then(|address| self.address("server.listen", &address));
+        let general = self.limits(GuestLimits::default(), &file.limits, "limits");
+        Config {
+            listen: listen.unwrap_or(defaults.listen),
+            admin,
+            host_threads: self.number(
+                "server.host_threads",
+                host_threads,
+                1..=limits::HOST_THREADS_MAX,
+                defaults.host_threads,
+            ),
+            loops: self.number("server.loops", loops, 1..=limits::LOOPS_MAX, 1),
+            access_log: access_log.unwrap_or(defaults.access_log),
+            wire: self.wire(file.connections),
+            requests_in_flight: self.number(
+                "server.requests_in_flight",
+                requests_in_flight,
+                1..=limits::REQUESTS_IN_FLIGHT_MAX,
+                defaults.requests_in_flight,
+            ),
+            drain: self.time("server.drain_ms", drain_ms, defaults.drain),
+            handlers: self.handlers(file.handlers, general),
+        }
+    }
+
+    fn wire(&mut self, file: Connections) -> WireLimits {
+        let defaults = WireLimits::default();
+        WireLimits {
+            connections: self.number(
+                "connections.max",
+                file.max,
+                1..=limits::CONNECTIONS_MAX,
+                defaults.connections,
+            ),
+            body_bytes: self.number(
+                "connections.body_bytes",
+                file.body_bytes,
+                0..=u64::MAX / 2,
+                defaults.body_bytes,
+            ),
+            head_deadline: self.time("connections.head_ms", file.head_ms, defaults.head_deadline),
+            body_idle_deadline: self.time(
+                "connections.body_idle_ms",
+                file.body_idle_ms,
+                defaults.body_idle_deadline,
+            ),
+            write_idle_deadline: self.time(
+                "connections.write_idle_ms",
+                file.write_idle_ms,
+                defaults.write_idle_deadline,
+            ),
+            keep_alive: self.time(
+                "connections.keep_alive_ms",
+                file.keep_alive_ms,
+                defaults.keep_alive,
+            ),
+        }
+    }
+
+    fn limits(&mut self, defaults: GuestLimits, file: &Limits, table: &str) -> GuestLimits {
+        const MIB: usize = 1024 * 1024;
+        let memory_mib = self.number(
+            &format!("{table}.memory_mib"),
+            file.memory_mib.clone(),
+            1..=limits::MEMORY_BYTES_MAX / MIB,
+            defaults.memory_bytes / MIB,
+        );
+        GuestLimits {
+            memory_bytes: memory_mib * MIB,
+            cpu: self.time(&format!("{table}.cpu_ms"), file.cpu_ms.clone(), defaults.cpu),
+            wall: self.time(&format!("{table}.wall_ms"), file.wall_ms.clone(), defaults.wall),
+        }
+    }
+
+    fn handlers(
+        &mut self,
+        files: Vec<Spanned<Handler>>,
+        general: GuestLimits,
+    ) -> Vec<HandlerConfig> {
+        if files.is_empty() {
+            self.fault(0, "there is no [[handler]]: add one with `name` and `component`");
+        }
+        let mut handlers: Vec<HandlerConfig> = Vec::new();
+        for file in files {
+            let at = file.span().start;
+            let handler = self.handler(file.into_inner(), general);
+            if handlers.iter().any(|other| other.name == handler.name) {
+                self.fault(at, &format!("a second handler has the name `{}`", handler.name));
+            }
+            if handlers.iter().any(|other| other.path == handler.path) {
+                self.fault(at, &format!("a second handler has the path `{}`", handler.path));
+            }
+            handlers.push(handler);
+        }
+        handlers
+    }
+
+    fn handler(&mut self, file: Handler, general: GuestLimits) -> HandlerConfig {
+        let name = file.name.get_ref().clone();
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        {
+            self.fault(
+                file.name.span().start,
+                &format!("`name` is `{name}`; use letters, digits, `-`, `_` and `.`"),
+            );
+        }
+        let path = match &file.path {
+            None => format!("/{name}"),
+            Some(path) => {
+                let given = path.get_ref();
+                if !given.starts_with('/') || given.contains(['?', '#', '*', '{']) {
+                    self.fault(
+                        path.span().start,
+                        &format!("`path` is `{given}`; it must begin with / and be a plain path"),
+                    );
+                }
+                given.trim_end_matches('/').to_owned()
+            }
+        };
+        let isolation = file.isolation.and_then(|text| {
+            text.get_ref()
+                .parse()
+                .map_err(|why: String| {
+                    self.fault(text.span().start, &format!("`isolation`: {why}"));
+                })
+                .ok()
+        });
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        HandlerConfig {
+            component: folder.join(file.component.get_ref()),
+            path,
+            isolation,
+            limits: self.limits(general, &file.limits, "handler.limits"),
+            environment: file.environment.into_iter().collect(),
+            name,
+        }
+    }
+
+    fn address(&mut self, key: &str, text: &Spanned<String>) -> Option<SocketAddr> {
+        let parsed = text.get_ref().parse();
+        if parsed.is_err() {
+            let text_given = text.get_ref();
+            self.fault(
+                text.span().start,
+                &format!("`{key}` is `{text_given}`; write an address and a port, as 127.0.0.1:8080"),
+            );
+        }
+        parsed.ok()
+    }
+
+    fn number<T: Copy + PartialOrd + std::fmt::Display>(
+        &mut self,
+        key: &str,
+        given: Option<Spanned<T>>,
+        range: std::ops::RangeInclusive<T>,
+        default: T,
+    ) -> T {
+        let Some(given) = given else { return default };
+        let (at, value) = (given.span().start, *given.get_ref());
+        if !range.contains(&value) {
+            let (low, high) = (range.start(), range.end());
+            self.fault(at, &format!("`{key}` is {value}; it must be from {low} to {high}"));
+        }
+        value
+    }
+
+    fn time(&mut self, key: &str, given: Option<Spanned<u64>>, default: Duration) -> Duration {
+        let default_ms = default.as_millis() as u64;
+        let longest_ms = limits::DEADLINE_MAX.as_millis() as u64;
+        Duration::from_millis(self.number(key, given, 1..=longest_ms, default_ms))
+    }
+}

@@ -1,0 +1,108 @@
+//! Owns the first look at a `.wasm` file, before anything is compiled: whether it is a component
+//! at all, and what it imports and exports.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use wasmparser::{Encoding, Parser, Payload};
+
+/// A component as it lies on disk.
+#[derive(Clone)]
+pub struct ComponentFile {
+    /// Where it was read from.
+    pub path: PathBuf,
+    /// Its bytes.
+    pub bytes: Arc<[u8]>,
+    /// What it wants from the host, by name.
+    pub imports: Vec<String>,
+    /// What it offers, by name.
+    pub exports: Vec<String>,
+}
+
+/// Why a file is no component. The message names the file and says what to do.
+#[derive(Debug)]
+pub enum FileError {
+    /// It cannot be read.
+    Unreadable(PathBuf, std::io::Error),
+    /// It is a Wasm module without the component around it.
+    CoreModule(PathBuf),
+    /// It is something else.
+    NotWasm(PathBuf),
+    /// It begins as a component and does not end as one.
+    Broken(PathBuf, String),
+}
+
+impl std::fmt::Display for FileError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            FileError::Unreadable(path, error) => {
+                write!(f, "cannot read {}: {error}", path.display())
+            }
+            FileError::CoreModule(path) => write!(
+                f,
+                "{} is a core WebAssembly module, not a component; build it for a component \
+                 target (Rust: --target wasm32-wasip2), or wrap it with `wasm-tools component new`",
+                path.display()
+            ),
+            FileError::NotWasm(path) => write!(
+                f,
+                "{} is not a WebAssembly component: it does not begin with \\0asm; name a .wasm \
+                 file that a component toolchain has made",
+                path.display()
+            ),
+            FileError::Broken(path, why) => write!(
+                f,
+                "{} is damaged or was not written to its end: {why}; build or copy it again",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for FileError {}
+
+impl ComponentFile {
+    /// Reads a file and looks at its sections.
+    ///
+    /// # Errors
+    /// When it is not a whole component.
+    #[expect(clippy::disallowed_methods, reason = "runs before the loop does")]
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        let bytes = std::fs::read(path)
+            .map_err(|error| FileError::Unreadable(path.to_owned(), error))?;
+        Self::parse(path, bytes.into())
+    }
+
+    fn parse(path: &Path, bytes: Arc<[u8]>) -> Result<Self, FileError> {
+        if !bytes.starts_with(b"\0asm") {
+            return Err(FileError::NotWasm(path.to_owned()));
+        }
+        let broken = |error: wasmparser::BinaryReaderError| {
+            FileError::Broken(path.to_owned(), error.message().to_owned())
+        };
+        let mut imports = Vec::new();
+        let mut exports = Vec::new();
+        let mut depth = 0_u32;
+        for payload in Parser::new(0).parse_all(&bytes) {
+            match payload.map_err(broken)? {
+                Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                    return Err(FileError::CoreModule(path.to_owned()));
+                }
+                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+                Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::ComponentImportSection(section) if depth == 0 => {
+                    for import in section {
+                        imports.push(import.map_err(broken)?.name.name.to_owned());
+                    }
+                }
+                Payload::ComponentExportSection(section) if depth == 0 => {
+                    for export in section {
+                        exports.push(export.map_err(broken)?.name.name.to_owned());
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(ComponentFile { path: path.to_owned(), bytes, imports, exports })
+    }
+}

@@ -1,0 +1,103 @@
+//! Owns the tick that interrupts guests.
+//!
+//! It is a thread of the OS, for the loop it protects may be the one that hangs. When no guest
+//! has run for a while it sleeps, and the loop wakes it with the next guest: an idle server is
+//! idle.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle, Thread};
+
+use wasmtime::Engine;
+
+use crate::limits;
+
+/// The ticker's thread. Dropping it ends the thread.
+pub struct Ticker {
+    handle: TickerHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What a loop needs of the ticker. Cheap to clone.
+#[derive(Clone)]
+pub struct TickerHandle {
+    state: Arc<State>,
+    thread: Thread,
+}
+
+#[derive(Default)]
+struct State {
+    /// Counts the times a guest was let run.
+    work: AtomicU64,
+    resting: AtomicBool,
+    stopped: AtomicBool,
+}
+
+impl Ticker {
+    /// Ticks for these engines.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start(engines: Vec<Engine>) -> std::io::Result<Self> {
+        let state = Arc::new(State::default());
+        let of_thread = state.clone();
+        let thread = thread::Builder::new()
+            .name("epoch-ticker".to_owned())
+            .spawn(move || tick(&of_thread, &engines))?;
+        let handle = TickerHandle { state, thread: thread.thread().clone() };
+        Ok(Ticker { handle, thread: Some(thread) })
+    }
+
+    /// The handle for the loops.
+    pub fn handle(&self) -> TickerHandle {
+        self.handle.clone()
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.handle.state.stopped.store(true, Ordering::SeqCst);
+        self.handle.thread.unpark();
+        if let Some(thread) = self.thread.take() {
+            // A ticker that panicked has nothing left to end.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl TickerHandle {
+    /// A guest is about to run: from now on there are ticks.
+    pub fn wake(&self) {
+        self.state.work.fetch_add(1, Ordering::SeqCst);
+        if self.state.resting.load(Ordering::SeqCst) {
+            self.thread.unpark();
+        }
+    }
+}
+
+/// Whoever lets a guest run counts first and looks at `resting` then; this looks at the count
+/// after it has set `resting`: one of the two sees the other.
+#[expect(clippy::disallowed_methods, reason = "the ticker's own thread sleeps between ticks")]
+fn tick(state: &State, engines: &[Engine]) {
+    let mut seen = 0;
+    let mut idle_ticks = 0;
+    while !state.stopped.load(Ordering::SeqCst) {
+        thread::sleep(limits::EPOCH_TICK);
+        for engine in engines {
+            engine.increment_epoch();
+        }
+        let work = state.work.load(Ordering::SeqCst);
+        idle_ticks = if work == seen { idle_ticks + 1 } else { 0 };
+        seen = work;
+        if idle_ticks >= limits::TICKS_BEFORE_REST {
+            state.resting.store(true, Ordering::SeqCst);
+            while state.work.load(Ordering::SeqCst) == seen
+                && !state.stopped.load(Ordering::SeqCst)
+            {
+                thread::park();
+            }
+            state.resting.store(false, Ordering::SeqCst);
+            idle_ticks = 0;
+        }
+    }
+}

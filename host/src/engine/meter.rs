@@ -1,0 +1,100 @@
+//! Owns the measure of how long a guest holds the loop: in this slice, and in all.
+//!
+//! The loop's side starts and stops the watch around each poll of a guest; the guest's side, the
+//! epoch callback in its store, reads it. Both are on the loop's thread, but a store must be
+//! `Send`, hence the atomics.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::epoch::TickerHandle;
+use crate::limits;
+
+/// Measures one guest's time on the loop.
+pub struct Meter {
+    base: Instant,
+    ticker: TickerHandle,
+    /// Nanoseconds after `base` when the poll under way began.
+    poll_started: AtomicU64,
+    /// Nanoseconds on the loop, the poll under way not included, since the last reset.
+    used: AtomicU64,
+    limit: u64,
+}
+
+/// What an interrupted guest is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slice {
+    /// Go on: it has just been let run.
+    GoesOn,
+    /// Step behind the light tasks.
+    UsedUp,
+}
+
+/// A guest has held the loop for longer than its limit.
+#[derive(Debug)]
+pub struct CpuLimitReached;
+
+impl std::fmt::Display for CpuLimitReached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the CPU limit is reached")
+    }
+}
+
+impl std::error::Error for CpuLimitReached {}
+
+impl Meter {
+    /// A meter at zero, for a guest that may hold the loop for `limit` in all.
+    pub fn new(ticker: TickerHandle, limit: Duration) -> Arc<Self> {
+        Arc::new(Meter {
+            base: Instant::now(),
+            ticker,
+            poll_started: AtomicU64::new(0),
+            used: AtomicU64::new(0),
+            limit: limit.as_nanos() as u64,
+        })
+    }
+
+    /// Runs `poll`, which lets the guest run, and says how long it took.
+    pub fn watch<T>(&self, poll: impl FnOnce() -> T) -> (T, Duration) {
+        let started = self.now();
+        self.poll_started.store(started, Ordering::Relaxed);
+        self.ticker.wake();
+        let outcome = poll();
+        let took = self.now() - started;
+        self.used.fetch_add(took, Ordering::Relaxed);
+        (outcome, Duration::from_nanos(took))
+    }
+
+    /// Time on the loop since the last reset, without the poll under way.
+    pub fn used(&self) -> Duration {
+        Duration::from_nanos(self.used.load(Ordering::Relaxed))
+    }
+
+    /// How long the guest may hold the loop.
+    pub fn limit(&self) -> Duration {
+        Duration::from_nanos(self.limit)
+    }
+
+    /// Begins to count anew: the next request is not charged for the last.
+    pub fn reset(&self) {
+        self.used.store(0, Ordering::Relaxed);
+    }
+
+    /// Judges a guest that the epoch has interrupted.
+    ///
+    /// # Errors
+    /// When it has used up all of its time.
+    pub fn interrupted(&self) -> Result<Slice, CpuLimitReached> {
+        let slice = self.now() - self.poll_started.load(Ordering::Relaxed);
+        if self.used.load(Ordering::Relaxed) + slice > self.limit {
+            return Err(CpuLimitReached);
+        }
+        let used_up = slice >= limits::SLICE.as_nanos() as u64;
+        Ok(if used_up { Slice::UsedUp } else { Slice::GoesOn })
+    }
+
+    fn now(&self) -> u64 {
+        self.base.elapsed().as_nanos() as u64
+    }
+}

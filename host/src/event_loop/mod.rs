@@ -1,0 +1,287 @@
+//! Owns what runs next, and when: one thread, one `turn` after another.
+//! Knows nothing of HTTP or Wasm.
+//!
+//! What other rooms may rely on:
+//! - [`EventLoop::turn`] polls every task that was woken, and sleeps nowhere but in `poll`;
+//! - a task is polled on the loop's thread only, so it may hold `Rc` and `RefCell`;
+//! - a panic ends the task it happened in and nothing else;
+//! - anything that is not on the loop's stack reaches it through a [`Remote`].
+
+mod clock;
+mod host_threads;
+mod net;
+mod reactor;
+mod remote;
+mod tasks;
+mod timers;
+
+use std::cell::Cell;
+use std::future::Future;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+pub use clock::{Clock, ManualClock};
+pub use host_threads::{HostThreads, Lane};
+pub use net::{TcpListener, TcpStream};
+pub use remote::{HeavyTurn, Pending, Refused, Remote, Settle};
+pub use tasks::TaskId;
+pub use timers::Sleep;
+
+use crate::limits;
+use crate::observe::LoopMetrics;
+use reactor::Reactor;
+use remote::Shared;
+use tasks::Tasks;
+
+/// One event loop: it owns the sockets, the timers and the tasks of one thread.
+pub struct EventLoop {
+    /// What the loop and the tasks it runs both use.
+    core: Rc<Core>,
+    /// The kernel's answers of the turn under way; kept so that its memory is reused.
+    events: mio::Events,
+}
+
+/// The loop as seen by its own tasks. Cheap to clone; stays on the loop's thread.
+#[derive(Clone)]
+pub struct Handle {
+    core: Rc<Core>,
+}
+
+struct Core {
+    reactor: Rc<Reactor>,
+    tasks: Tasks,
+    shared: Arc<Shared>,
+    clock: Clock,
+    /// The one reading of the clock of this turn.
+    now: Cell<Instant>,
+    metrics: Arc<LoopMetrics>,
+}
+
+impl EventLoop {
+    /// Makes a loop with its own `epoll` instance.
+    ///
+    /// # Errors
+    /// When the kernel refuses another descriptor.
+    pub fn new(clock: Clock, metrics: Arc<LoopMetrics>) -> io::Result<Self> {
+        let (reactor, waker) = Reactor::new()?;
+        let now = clock.now();
+        Ok(EventLoop {
+            core: Rc::new(Core {
+                reactor: Rc::new(reactor),
+                tasks: Tasks::default(),
+                shared: Shared::new(waker, clock.clone()),
+                clock,
+                now: Cell::new(now),
+                metrics,
+            }),
+            events: mio::Events::with_capacity(limits::EVENTS_PER_POLL),
+        })
+    }
+
+    /// The loop as its own tasks see it.
+    pub fn handle(&self) -> Handle {
+        Handle { core: self.core.clone() }
+    }
+
+    /// The loop as everything else sees it.
+    pub fn remote(&self) -> Remote {
+        Remote::new(self.core.shared.clone())
+    }
+
+    /// Takes turns until `main` is done, and returns what it made.
+    ///
+    /// # Errors
+    /// When the kernel fails the poll itself; the loop cannot go on then.
+    pub fn run<T: 'static>(&mut self, main: impl Future<Output = T> + 'static) -> io::Result<T> {
+        let outcome = Rc::new(Cell::new(None));
+        let slot = outcome.clone();
+        let task = self.handle().spawn(async move { slot.set(Some(main.await)) });
+        loop {
+            self.turn()?;
+            if let Some(value) = outcome.take() {
+                return Ok(value);
+            }
+            assert!(self.core.tasks.is_alive(task), "the loop's main task has panicked");
+        }
+    }
+
+    /// One turn of the loop. Every phase is bounded, and only `wait` may sleep.
+    ///
+    /// # Errors
+    /// As [`EventLoop::run`].
+    pub fn turn(&mut self) -> io::Result<()> {
+        let core = &*self.core;
+        let started = core.clock.now();
+        core.now.set(started);
+
+        core.expire_timers(started);
+        core.drain_inbox();
+        core.run_light_tasks();
+        core.run_heavy_slice();
+
+        let timeout = core.timeout();
+        core.observe_turn(started);
+        core.wait(&mut self.events, timeout)?;
+        core.reactor.dispatch(&self.events);
+        Ok(())
+    }
+
+    /// How many tasks live on the loop.
+    pub fn task_count(&self) -> usize {
+        self.core.tasks.len()
+    }
+
+    /// How many timers are set.
+    pub fn timer_count(&self) -> usize {
+        self.core.shared.timers.lock().expect("timers").len()
+    }
+
+    /// How many sockets are registered.
+    pub fn source_count(&self) -> usize {
+        self.core.reactor.len()
+    }
+}
+
+impl Core {
+    /// Collects what is due, then wakes it: a waker runs with no lock held.
+    fn expire_timers(&self, now: Instant) {
+        let (due, lag) = self.shared.timers.lock().expect("timers").expire(now);
+        if let Some(lag) = lag {
+            self.metrics.lag.observe(lag);
+        }
+        for waker in due {
+            waker.wake();
+        }
+    }
+
+    /// Takes in what other threads and stores have asked to be run here.
+    fn drain_inbox(&self) {
+        for _ in 0..limits::INBOX_PER_TURN {
+            let Some(message) = self.shared.inbox.lock().expect("inbox").pop_front() else {
+                break;
+            };
+            message(&self.shared);
+        }
+    }
+
+    /// Polls woken tasks, also those that are woken meanwhile, up to the bound of a turn.
+    fn run_light_tasks(&self) {
+        for _ in 0..limits::TASK_POLLS_PER_TURN {
+            let Some(task) = self.shared.ready.lock().expect("ready queue").pop_front() else {
+                break;
+            };
+            self.poll_task(task);
+        }
+    }
+
+    /// Lets the guest that waited longest run for one more slice.
+    fn run_heavy_slice(&self) {
+        let Some(turn) = self.shared.heavy.lock().expect("heavy queue").pop_front() else {
+            return;
+        };
+        self.metrics.heavy_slices.fetch_add(1, Ordering::Relaxed);
+        if let Some(task) = turn.grant() {
+            self.poll_task(task);
+        }
+    }
+
+    fn poll_task(&self, task: TaskId) {
+        self.shared.current.store(task.to_bits(), Ordering::Relaxed);
+        if self.tasks.poll(task, &self.shared) == tasks::Outcome::Panicked {
+            self.metrics.panics.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Zero when there is work at hand, else the time to the next deadline, else none.
+    fn timeout(&self) -> Option<Duration> {
+        if self.shared.has_work() || self.clock.is_manual() {
+            return Some(Duration::ZERO);
+        }
+        let next = self.shared.timers.lock().expect("timers").next()?;
+        Some(round_up(next.saturating_duration_since(self.clock.now())))
+    }
+
+    /// The only place where the loop's thread may sleep.
+    fn wait(&self, events: &mut mio::Events, timeout: Option<Duration>) -> io::Result<()> {
+        let timeout = if timeout.is_none_or(|t| !t.is_zero()) && self.shared.park() {
+            timeout
+        } else {
+            Some(Duration::ZERO)
+        };
+        let polled = self.reactor.wait(events, timeout);
+        self.shared.unpark();
+        match polled {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            polled => polled,
+        }
+    }
+
+    fn observe_turn(&self, started: Instant) {
+        let metrics = &self.metrics;
+        metrics.turn.observe(self.clock.now().saturating_duration_since(started));
+        metrics.tasks.store(self.tasks.len() as u64, Ordering::Relaxed);
+        let heavy = self.shared.heavy.lock().expect("heavy queue").len();
+        metrics.heavy_queue.store(heavy as u64, Ordering::Relaxed);
+        let ready = self.shared.ready.lock().expect("ready queue").len();
+        metrics.ready_queue.store(ready as u64, Ordering::Relaxed);
+    }
+}
+
+/// The kernel counts milliseconds: rounding down would turn a short wait into a busy loop.
+fn round_up(wait: Duration) -> Duration {
+    Duration::from_millis(wait.as_nanos().div_ceil(1_000_000) as u64)
+}
+
+impl Handle {
+    /// Starts a task. It ends when its future does, when it panics, or by [`Handle::cancel`].
+    pub fn spawn(&self, future: impl Future<Output = ()> + 'static) -> TaskId {
+        let task = self.core.tasks.insert(Box::pin(future), &self.core.shared);
+        self.wake(task);
+        task
+    }
+
+    /// Has a task polled although nothing it waits for has happened.
+    pub fn wake(&self, task: TaskId) {
+        if let Some(waker) = self.core.tasks.waker(task) {
+            waker.wake();
+        }
+    }
+
+    /// Drops a task and all it holds. Does nothing when it has ended.
+    /// A task that cancels itself is dropped when its poll returns.
+    pub fn cancel(&self, task: TaskId) {
+        self.core.tasks.cancel(task);
+    }
+
+    /// The clock as read at the start of this turn.
+    pub fn now(&self) -> Instant {
+        self.core.now.get()
+    }
+
+    /// Ready once `deadline` has passed.
+    pub fn sleep_until(&self, deadline: Instant) -> Sleep {
+        Sleep::new(self.core.shared.clone(), deadline)
+    }
+
+    /// The loop as other threads, and a guest's store, reach it.
+    pub fn remote(&self) -> Remote {
+        Remote::new(self.core.shared.clone())
+    }
+
+    /// Listens on a socket that is already bound.
+    ///
+    /// # Errors
+    /// When the kernel refuses to watch it.
+    pub fn listen(&self, listener: std::net::TcpListener) -> io::Result<TcpListener> {
+        TcpListener::new(self.core.reactor.clone(), listener)
+    }
+
+    /// The task being polled now, if the caller is inside one.
+    pub fn current_task(&self) -> Option<TaskId> {
+        TaskId::from_bits(self.core.shared.current.load(Ordering::Relaxed))
+    }
+}
+

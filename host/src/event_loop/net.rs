@@ -1,0 +1,200 @@
+//! Owns the loop's sockets: they wait in the OS and cost no thread.
+//! They implement tokio's I/O traits, so that protocol crates written for those run on this loop.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::reactor::{Direction, Reactor, SourceKey};
+
+/// A listening socket.
+pub struct TcpListener {
+    inner: mio::net::TcpListener,
+    key: SourceKey,
+    reactor: Rc<Reactor>,
+}
+
+impl TcpListener {
+    pub(super) fn new(reactor: Rc<Reactor>, listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let mut inner = mio::net::TcpListener::from_std(listener);
+        let key = reactor.register(&mut inner)?;
+        Ok(TcpListener { inner, key, reactor })
+    }
+
+    /// The address it listens on.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+
+    /// The next connection, with `TCP_NODELAY` set.
+    ///
+    /// # Errors
+    /// Those of `accept(2)`; after one that concerns the connection only, the next may succeed.
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
+        loop {
+            ready!(self.reactor.poll_ready(self.key, Direction::Read, cx));
+            match self.inner.accept() {
+                Ok((stream, _)) => return Poll::Ready(TcpStream::new(&self.reactor, stream)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.reactor.clear_ready(self.key, Direction::Read);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+impl Drop for TcpListener {
+    fn drop(&mut self) {
+        self.reactor.deregister(&mut self.inner, self.key);
+    }
+}
+
+/// A connected socket.
+pub struct TcpStream {
+    inner: mio::net::TcpStream,
+    key: SourceKey,
+    reactor: Rc<Reactor>,
+}
+
+impl TcpStream {
+    fn new(reactor: &Rc<Reactor>, mut inner: mio::net::TcpStream) -> io::Result<Self> {
+        // Without it a small answer waits for the acknowledgement of the one before: 40 ms.
+        inner.set_nodelay(true)?;
+        let key = reactor.register(&mut inner)?;
+        Ok(TcpStream { inner, key, reactor: reactor.clone() })
+    }
+
+    /// The address of the other end, if it is still there.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.inner.peer_addr().ok()
+    }
+
+    /// Writes what the kernel takes at once.
+    ///
+    /// # Errors
+    /// Those of `send(2)`, `WouldBlock` among them.
+    pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.inner.write(bytes)
+    }
+
+    /// Ready when a read is worth a try.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.reactor.poll_ready(self.key, Direction::Read, cx)
+    }
+
+    /// Reads into `buffer`; zero bytes mean that the peer has finished.
+    ///
+    /// # Errors
+    /// Those of `recv(2)`.
+    pub fn poll_read_into(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.reactor.poll_ready(self.key, Direction::Read, cx));
+            match self.inner.read(buffer) {
+                Ok(count) => {
+                    // A short read has emptied the socket: the kernel will speak again when
+                    // there is more, and asking it now would cost a call for nothing.
+                    if count > 0 && count < buffer.len() {
+                        self.reactor.clear_ready(self.key, Direction::Read);
+                    }
+                    return Poll::Ready(Ok(count));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.reactor.clear_ready(self.key, Direction::Read);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    fn poll_write_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        wanted: usize,
+        mut write: impl FnMut(&mut mio::net::TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.reactor.poll_ready(self.key, Direction::Write, cx));
+            match write(&mut self.inner) {
+                Ok(count) => {
+                    if count > 0 && count < wanted {
+                        self.reactor.clear_ready(self.key, Direction::Write);
+                    }
+                    return Poll::Ready(Ok(count));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.reactor.clear_ready(self.key, Direction::Write);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+impl AsyncRead for TcpStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let count = ready!(self.poll_read_into(cx, buffer.initialize_unfilled()))?;
+        buffer.advance(count);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for TcpStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_with(cx, bytes.len(), |stream| stream.write(bytes))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let wanted = slices.iter().map(|slice| slice.len()).sum();
+        self.poll_write_with(cx, wanted, |stream| stream.write_vectored(slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.inner.shutdown(Shutdown::Write) {
+            // The peer was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
+            outcome => Poll::Ready(outcome),
+        }
+    }
+}
+
+impl Drop for TcpStream {
+    fn drop(&mut self) {
+        self.reactor.deregister(&mut self.inner, self.key);
+    }
+}

@@ -1,0 +1,288 @@
+//! Owns the door to a loop from outside its stack: other threads, and a guest's store, which
+//! must be `Send` although it lives on the loop's thread.
+//!
+//! # Bounds
+//! The inbox is bounded; a full one answers [`Refused::Busy`] at once. The ready queue holds each task at
+//! most once, and the heavy queue each suspended guest at most once, so both are bounded by the
+//! number of tasks.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use super::clock::Clock;
+use super::host_threads::{HostThreads, Lane};
+use super::tasks::TaskId;
+use super::timers::{Sleep, Timers};
+use crate::limits;
+
+/// Something to be done on the loop's thread, between two tasks.
+pub(super) type Message = Box<dyn FnOnce(&Arc<Shared>) + Send>;
+
+/// What the loop shares with everything that reaches it from elsewhere.
+pub(super) struct Shared {
+    /// Woken tasks, in the order of their waking.
+    pub(super) ready: Mutex<VecDeque<TaskId>>,
+    /// Guests that have used up a slice, in the order they did.
+    pub(super) heavy: Mutex<VecDeque<HeavyEntry>>,
+    pub(super) inbox: Mutex<VecDeque<Message>>,
+    pub(super) timers: Mutex<Timers>,
+    pub(super) clock: Clock,
+    /// The task being polled, as bits; a guest that yields is filed under it.
+    pub(super) current: AtomicU64,
+    /// Whether the loop sleeps, so that a waker knows if the kernel must be asked.
+    parked: AtomicBool,
+    waker: mio::Waker,
+}
+
+impl Shared {
+    pub(super) fn new(waker: mio::Waker, clock: Clock) -> Arc<Self> {
+        Arc::new(Shared {
+            ready: Mutex::default(),
+            heavy: Mutex::default(),
+            inbox: Mutex::default(),
+            timers: Mutex::default(),
+            clock,
+            current: AtomicU64::new(0),
+            parked: AtomicBool::new(false),
+            waker,
+        })
+    }
+
+    pub(super) fn push_ready(&self, task: TaskId) {
+        self.ready.lock().expect("ready queue").push_back(task);
+        self.notify();
+    }
+
+    pub(super) fn has_work(&self) -> bool {
+        !self.ready.lock().expect("ready queue").is_empty()
+            || !self.heavy.lock().expect("heavy queue").is_empty()
+            || !self.inbox.lock().expect("inbox").is_empty()
+    }
+
+    /// Announces that the loop is about to sleep; false when there is work after all.
+    /// Whoever adds work does so before it looks at `parked`, and the loop looks for work after
+    /// it has set it, so one of the two sees the other.
+    pub(super) fn park(&self) -> bool {
+        self.parked.store(true, Ordering::SeqCst);
+        if self.has_work() {
+            self.unpark();
+            return false;
+        }
+        true
+    }
+
+    pub(super) fn unpark(&self) {
+        self.parked.store(false, Ordering::SeqCst);
+    }
+
+    /// Ends the loop's sleep if it is asleep. Costs no system call from the loop's own thread.
+    pub(super) fn notify(&self) {
+        if self.parked.swap(false, Ordering::SeqCst) {
+            // It fails only when the loop is gone, and then there is no one to tell.
+            let _ = self.waker.wake();
+        }
+    }
+}
+
+/// Why work elsewhere gave no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// A queue is full: try later, or tell the caller to.
+    Busy,
+    /// The work panicked, which is a fault of ours.
+    Panicked,
+}
+
+/// The `Send` handle to a loop.
+#[derive(Clone)]
+pub struct Remote {
+    shared: Arc<Shared>,
+}
+
+impl Remote {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Remote { shared }
+    }
+
+    /// Ready once `deadline` has passed.
+    pub fn sleep_until(&self, deadline: Instant) -> Sleep {
+        Sleep::new(self.shared.clone(), deadline)
+    }
+
+    /// The time by the loop's clock.
+    pub fn now(&self) -> Instant {
+        self.shared.clock.now()
+    }
+
+    /// Runs `job` on a host thread of `pool`. Dropping the result takes back a job that has not
+    /// begun, and throws away what a job that has begun will give.
+    pub fn host_thread<T: Send + 'static>(
+        &self,
+        pool: &HostThreads,
+        lane: Lane,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Pending<Result<T, Refused>> {
+        let (settle, pending) = Pending::new();
+        if let Err(settle) = pool.submit(lane, job, settle) {
+            settle.settle(Err(Refused::Busy));
+        }
+        pending
+    }
+
+    /// Runs `act` on the loop's thread, and gives what it returned.
+    pub fn on_loop<T: Send + 'static>(
+        &self,
+        act: impl FnOnce() -> T + Send + 'static,
+    ) -> Pending<Result<T, Refused>> {
+        let (settle, pending) = Pending::new();
+        let mut inbox = self.shared.inbox.lock().expect("inbox");
+        if inbox.len() >= limits::INBOX_MESSAGES_MAX {
+            drop(inbox);
+            settle.settle(Err(Refused::Busy));
+            return pending;
+        }
+        inbox.push_back(Box::new(move |_| {
+            if !settle.is_abandoned() {
+                settle.settle(Ok(act()));
+            }
+        }));
+        drop(inbox);
+        self.shared.notify();
+        pending
+    }
+
+    /// Steps back behind everything light, until the loop grants the guest its next slice.
+    pub fn heavy_turn(&self) -> HeavyTurn {
+        HeavyTurn { shared: self.shared.clone(), granted: None }
+    }
+}
+
+/// A guest's place in the heavy queue.
+pub(super) struct HeavyEntry {
+    task: Option<TaskId>,
+    granted: Arc<AtomicBool>,
+    waker: Waker,
+}
+
+impl HeavyEntry {
+    /// Lets the guest go on, and says which task to poll for it.
+    pub(super) fn grant(self) -> Option<TaskId> {
+        self.granted.store(true, Ordering::Release);
+        self.waker.wake();
+        self.task
+    }
+}
+
+/// Ready when the loop has reached this guest in its heavy queue.
+#[must_use = "the turn is waited for by polling"]
+pub struct HeavyTurn {
+    shared: Arc<Shared>,
+    granted: Option<Arc<AtomicBool>>,
+}
+
+impl Future for HeavyTurn {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(granted) = &self.granted {
+            return if granted.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending };
+        }
+        let granted = Arc::new(AtomicBool::new(false));
+        let task = TaskId::from_bits(self.shared.current.load(Ordering::Relaxed));
+        self.shared.heavy.lock().expect("heavy queue").push_back(HeavyEntry {
+            task,
+            granted: granted.clone(),
+            waker: cx.waker().clone(),
+        });
+        self.granted = Some(granted);
+        Poll::Pending
+    }
+}
+
+/// A result that comes from elsewhere. Dropping it says that no one wants it any more.
+#[must_use = "a pending result is waited for by polling"]
+pub struct Pending<T> {
+    slot: Arc<Slot<T>>,
+}
+
+/// The other end of a [`Pending`]: gives the result, once. Dropped without, the pending result
+/// never comes, so whoever holds this must settle it.
+pub struct Settle<T> {
+    slot: Arc<Slot<T>>,
+}
+
+struct Slot<T> {
+    state: Mutex<SlotState<T>>,
+}
+
+enum SlotState<T> {
+    Waiting(Option<Waker>),
+    Settled(T),
+    /// Taken by the one side, or given up by it.
+    Closed,
+}
+
+impl<T> Pending<T> {
+    /// A result to come, and the means to give it.
+    pub fn new() -> (Settle<T>, Pending<T>) {
+        let slot = Arc::new(Slot { state: Mutex::new(SlotState::Waiting(None)) });
+        (Settle { slot: slot.clone() }, Pending { slot })
+    }
+}
+
+impl<T> Settle<T> {
+    /// Gives the result and wakes who waits for it. A result no one wants is dropped.
+    pub fn settle(self, value: T) {
+        let mut state = self.slot.state.lock().expect("pending slot");
+        if let SlotState::Waiting(waker) = &mut *state {
+            let waker = waker.take();
+            *state = SlotState::Settled(value);
+            drop(state);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Whether the pending side has been dropped.
+    pub fn is_abandoned(&self) -> bool {
+        matches!(*self.slot.state.lock().expect("pending slot"), SlotState::Closed)
+    }
+}
+
+impl<T> Future for Pending<T> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let mut state = self.slot.state.lock().expect("pending slot");
+        match &mut *state {
+            SlotState::Waiting(waker) => {
+                *waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            SlotState::Closed => Poll::Pending,
+            SlotState::Settled(_) => {
+                match std::mem::replace(&mut *state, SlotState::Closed) {
+                    SlotState::Settled(value) => Poll::Ready(value),
+                    _ => unreachable!("the slot was settled a line above"),
+                }
+            }
+        }
+    }
+}
+
+impl<T> Drop for Pending<T> {
+    fn drop(&mut self) {
+        let closed = std::mem::replace(
+            &mut *self.slot.state.lock().expect("pending slot"),
+            SlotState::Closed,
+        );
+        // A result that came too late is dropped with no lock held.
+        drop(closed);
+    }
+}

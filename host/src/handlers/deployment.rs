@@ -1,0 +1,199 @@
+//! Owns a component as it is deployed: compiled, linked, with its isolation and its limits.
+//! The loops share it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::Engine;
+
+use super::lane::{Lane, Linked};
+use crate::capabilities;
+use crate::engine::{Cache, CompileError, ComponentFile, Engines, Generation};
+use crate::limits;
+use crate::observe::HandlerMetrics;
+
+/// How many requests an instance serves, and whether at once. What a trap or a secret left in
+/// memory can reach is what shares the instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// An instance serves one request.
+    Fresh,
+    /// An instance serves one request after another.
+    Reuse,
+    /// An instance serves many requests at once, as a Node process does. WASI 0.3 only.
+    Shared,
+}
+
+impl std::str::FromStr for Isolation {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "fresh" => Ok(Isolation::Fresh),
+            "reuse" => Ok(Isolation::Reuse),
+            "shared" => Ok(Isolation::Shared),
+            other => Err(format!("`{other}` is none of `fresh`, `reuse`, `shared`")),
+        }
+    }
+}
+
+impl std::fmt::Display for Isolation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Isolation::Fresh => "fresh",
+            Isolation::Reuse => "reuse",
+            Isolation::Shared => "shared",
+        })
+    }
+}
+
+/// What one request, or one instance, may use.
+#[derive(Clone, Copy, Debug)]
+pub struct GuestLimits {
+    /// Linear memory of an instance, in bytes.
+    pub memory_bytes: usize,
+    /// Time on the loop, per request.
+    pub cpu: Duration,
+    /// Time to the response's head, and from then on between two pieces of its body.
+    pub wall: Duration,
+}
+
+impl Default for GuestLimits {
+    fn default() -> Self {
+        GuestLimits {
+            memory_bytes: limits::MEMORY_BYTES,
+            cpu: limits::CPU_PER_REQUEST,
+            wall: limits::WALL_PER_REQUEST,
+        }
+    }
+}
+
+/// A component ready to serve.
+pub struct Deployment {
+    /// The handler's name.
+    pub name: String,
+    /// The path below which it answers.
+    pub path: String,
+    /// The export it is called through.
+    pub lane: Lane,
+    /// How its instances are used.
+    pub isolation: Isolation,
+    /// What it may use.
+    pub limits: GuestLimits,
+    /// What is counted of it.
+    pub metrics: Arc<HandlerMetrics>,
+    pub(super) engine: Engine,
+    pub(super) linked: Linked,
+}
+
+/// Why a component cannot be deployed. The message names it and says what to do.
+#[derive(Debug)]
+pub enum DeployError {
+    /// It exports nothing that answers a request.
+    NoHandler {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What it does export.
+        exports: Vec<String>,
+    },
+    /// It wants something the host does not have.
+    Import {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is missing.
+        why: String,
+    },
+    /// It cannot be compiled.
+    Compile(CompileError),
+    /// The isolation mode does not go with its generation.
+    Isolation {
+        /// The file.
+        path: std::path::PathBuf,
+    },
+    /// The engine itself cannot be made.
+    Engine(wasmtime::Error),
+}
+
+impl std::fmt::Display for DeployError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            DeployError::NoHandler { path, exports } => {
+                let exports =
+                    if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
+                write!(
+                    f,
+                    "{} exports no request handler; it exports {exports}. Hob serves \
+                     wasi:http/incoming-handler@0.2, wasi:http/handler@0.3, and \
+                     hob:host/handler@0.2 or 0.3",
+                    path.display()
+                )
+            }
+            DeployError::Import { path, why } => write!(
+                f,
+                "{} cannot be linked: {why}. Hob provides wasi:cli, clocks, filesystem, http, io, \
+                 random and sockets of WASI 0.2 and 0.3; build the component without this import, \
+                 or compose it with a component that provides it",
+                path.display()
+            ),
+            DeployError::Compile(error) => error.fmt(f),
+            DeployError::Isolation { path } => write!(
+                f,
+                "{} is a WASI 0.2 component, which serves one request at a time: `shared` needs \
+                 WASI 0.3. Use `fresh` or `reuse`",
+                path.display()
+            ),
+            DeployError::Engine(error) => write!(f, "the Wasm engine cannot be made: {error:#}"),
+        }
+    }
+}
+
+impl std::error::Error for DeployError {}
+
+impl Deployment {
+    /// Compiles and links a component. Blocks for as long as the compiler needs.
+    ///
+    /// # Errors
+    /// When the component cannot be served.
+    pub fn new(
+        name: &str,
+        path: &str,
+        component: &ComponentFile,
+        isolation: Option<Isolation>,
+        limits: GuestLimits,
+        engines: &Engines,
+        cache: &Cache,
+    ) -> Result<Arc<Self>, DeployError> {
+        let file = || component.path.clone();
+        let lane = Lane::of(component).ok_or_else(|| DeployError::NoHandler {
+            path: file(),
+            exports: component.exports.clone(),
+        })?;
+        let generation = lane.generation();
+        let isolation = isolation.unwrap_or(match generation {
+            Generation::Wasi02 => Isolation::Fresh,
+            Generation::Wasi03 => Isolation::Shared,
+        });
+        if isolation == Isolation::Shared && generation == Generation::Wasi02 {
+            return Err(DeployError::Isolation { path: file() });
+        }
+        let engine = &engines.get(generation).map_err(DeployError::Engine)?.engine;
+        let compiled = cache.compile(engine, component).map_err(DeployError::Compile)?;
+        let unlinked = |error: wasmtime::Error| DeployError::Import {
+            path: file(),
+            why: format!("{error:#}"),
+        };
+        let linker = capabilities::linker(engine, generation).map_err(DeployError::Engine)?;
+        let pre = linker.instantiate_pre(&compiled).map_err(unlinked)?;
+        let linked = Linked::new(lane, pre).map_err(unlinked)?;
+        Ok(Arc::new(Deployment {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            lane,
+            isolation,
+            limits,
+            metrics: HandlerMetrics::new(name),
+            engine: engine.clone(),
+            linked,
+        }))
+    }
+}

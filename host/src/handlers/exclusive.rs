@@ -1,0 +1,185 @@
+//! Owns the isolation modes in which an instance serves one request at a time: `fresh` and
+//! `reuse`.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use wasmtime::{AsContextMut, Store, StoreContextMut, UpdateDeadline};
+
+use super::http02::Outparam;
+use super::invocation::{Driver, Failure, Invocation, Runner};
+use super::lane::{Exports, Lane};
+use super::mailbox::{Mailbox, SharedMailbox};
+use super::{Call, Handler, Isolation, fast02, fast03, http02, http03};
+use crate::capabilities::{self, GuestState};
+use crate::engine::{MemoryMeter, Meter, Slice};
+use crate::event_loop::Remote;
+use crate::limits;
+
+/// A store with one instance in it.
+pub(super) struct Instance {
+    pub(super) store: Store<GuestState>,
+    pub(super) exports: Exports,
+    pub(super) meter: Arc<Meter>,
+    /// Requests it has served.
+    pub(super) served: u64,
+}
+
+/// Begins a call in an instance of its own.
+pub(super) fn invoke(handler: &Rc<Handler>, call: Call) -> Invocation {
+    let mailbox = SharedMailbox::default();
+    let idle = handler.idle.borrow_mut().pop();
+    let meter = match &idle {
+        Some(instance) => instance.meter.clone(),
+        None => Meter::new(handler.ticker.clone(), handler.deployment.limits.cpu),
+    };
+    meter.reset();
+    let outparam = (handler.deployment.lane == Lane::Http02).then(Outparam::default);
+    let driver: Driver = Box::pin(drive(
+        handler.clone(),
+        idle,
+        meter.clone(),
+        call,
+        mailbox.clone(),
+        outparam.clone(),
+    ));
+    Invocation::new(handler.clone(), mailbox, Runner::Own { driver, meter, outparam })
+}
+
+/// Serves one request in an instance, an idle one or a new one, and puts it back if it may serve
+/// another.
+async fn drive(
+    handler: Rc<Handler>,
+    idle: Option<Instance>,
+    meter: Arc<Meter>,
+    call: Call,
+    mailbox: SharedMailbox,
+    outparam: Option<Outparam>,
+) -> Result<(), Failure> {
+    let metrics = &handler.deployment.metrics;
+    let mut instance = match idle {
+        Some(instance) => {
+            metrics.instances_reused.fetch_add(1, Ordering::Relaxed);
+            instance
+        }
+        None => handler.instantiate(meter).await?,
+    };
+    let id = call.id;
+    instance.store.data_mut().request = Some(id);
+    let served = serve(&mut instance, call, &mailbox, outparam).await;
+    handler.context.stdio.finish(id);
+    if let Err(error) = served {
+        let refused = instance.store.data().memory.was_refused();
+        return Err(Failure::of(&error, refused));
+    }
+    instance.served += 1;
+    if handler.deployment.isolation == Isolation::Reuse && handler.may_serve_again(&mut instance) {
+        instance.store.data_mut().request = None;
+        handler.idle.borrow_mut().push(instance);
+    }
+    Ok(())
+}
+
+async fn serve(
+    instance: &mut Instance,
+    call: Call,
+    mailbox: &Mailbox,
+    outparam: Option<Outparam>,
+) -> wasmtime::Result<()> {
+    let store = &mut instance.store;
+    match &instance.exports {
+        Exports::Fast02(exports) => fast02::serve(store, exports, call, mailbox).await,
+        Exports::Http02(exports) => {
+            let outparam = outparam.unwrap_or_default();
+            http02::serve(store, exports, call, outparam).await
+        }
+        Exports::Fast03(exports) => {
+            store
+                .run_concurrent(async |accessor| {
+                    fast03::serve(accessor, exports, call, mailbox, |_, _| ()).await?;
+                    poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
+                    Ok(())
+                })
+                .await?
+        }
+        Exports::Http03(exports) => {
+            store
+                .run_concurrent(async |accessor| {
+                    http03::serve(accessor, exports, call, mailbox, |_, _| ()).await?;
+                    poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
+                    Ok(())
+                })
+                .await?
+        }
+    }
+}
+
+impl Handler {
+    /// Makes an instance in a store of its own, with its limits armed.
+    pub(super) async fn instantiate(&self, meter: Arc<Meter>) -> Result<Instance, Failure> {
+        let deployment = &self.deployment;
+        let memory = MemoryMeter::new(deployment.limits.memory_bytes);
+        let state = GuestState::new(self.context.clone(), meter.clone(), memory);
+        let mut store = Store::new(&deployment.engine, state);
+        capabilities::bound(&mut store);
+        let remote = self.context.remote.clone();
+        store.epoch_deadline_callback(move |store| interrupted(store, &remote));
+        store.set_epoch_deadline(1);
+        match deployment.linked.instantiate(&mut store).await {
+            Ok(exports) => {
+                deployment.metrics.instances_made.fetch_add(1, Ordering::Relaxed);
+                Ok(Instance { store, exports, meter, served: 0 })
+            }
+            Err(error) => Err(Failure::of(&error, store.data().memory.was_refused())),
+        }
+    }
+
+    /// An instance that has kept too much of what it was given makes room for a new one.
+    fn may_serve_again(&self, instance: &mut Instance) -> bool {
+        let memory_limit = self.deployment.limits.memory_bytes;
+        let state = instance.store.data_mut();
+        instance.served < limits::REQUESTS_PER_INSTANCE
+            && self.idle.borrow().len() < limits::IDLE_INSTANCES_MAX
+            && state.memory.used() <= memory_limit / 4 * 3
+            && state.resources() <= limits::RESOURCES_LEFT_MAX
+    }
+}
+
+/// What the epoch does to a guest: within its slice it goes on, beyond it steps behind the light
+/// tasks, and beyond its limit it ends.
+fn interrupted(
+    mut store: StoreContextMut<'_, GuestState>,
+    remote: &Remote,
+) -> wasmtime::Result<UpdateDeadline> {
+    match store.data().meter.interrupted() {
+        Ok(Slice::GoesOn) => Ok(UpdateDeadline::Continue(1)),
+        Ok(Slice::UsedUp) => {
+            charge(store.as_context_mut())?;
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(remote.heavy_turn())))
+        }
+        Err(reached) => Err(reached.into()),
+    }
+}
+
+/// In an instance that serves many requests the slice is charged to the one whose task ran.
+fn charge(mut store: StoreContextMut<'_, GuestState>) -> wasmtime::Result<()> {
+    if store.data().calls.is_empty() {
+        return Ok(());
+    }
+    let tasks: Vec<_> = store.async_call_stack()?.collect();
+    let state = store.data_mut();
+    let limit = state.meter.limit();
+    for task in tasks.into_iter().rev() {
+        if let Some(call) = state.calls.get_mut(&task) {
+            call.on_loop += limits::SLICE;
+            if call.on_loop > limit {
+                state.culprit = Some(call.id);
+                return Err(crate::engine::CpuLimitReached.into());
+            }
+            break;
+        }
+    }
+    Ok(())
+}

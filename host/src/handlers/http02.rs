@@ -1,0 +1,61 @@
+//! Owns the call through `wasi:http/incoming-handler@0.2`.
+
+use std::sync::{Arc, Mutex};
+
+use http_body_util::{BodyExt, Full};
+use wasmtime::{AsContextMut, Store};
+use wasmtime_wasi_http::p2::bindings::Proxy;
+use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
+use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
+use wasmtime_wasi_http::{Error, WasiBody, WasiHttpView};
+
+use super::mailbox::{Reply, SharedMailbox, Source};
+use super::response;
+use super::{Call, CallBody, Failure};
+use crate::capabilities::GuestState;
+
+/// Where the guest puts its response, from inside a host call: the store's data is `Send`, so this
+/// must be too.
+pub(super) type Outparam = Arc<Mutex<Option<Answer>>>;
+type Answer = Result<http::Response<HyperOutgoingBody>, ErrorCode>;
+
+/// Calls the handler; it may give its response at any time before it returns.
+pub(super) async fn serve(
+    store: &mut Store<GuestState>,
+    exports: &Proxy,
+    call: Call,
+    outparam: Outparam,
+) -> wasmtime::Result<()> {
+    let mut http = store.data_mut().http();
+    let request = http.new_incoming_request(Scheme::Http, request(call))?;
+    let response = http.new_response_outparam_from_callback(move |answer| {
+        *outparam.lock().expect("outparam") = Some(answer);
+    })?;
+    exports
+        .wasi_http_incoming_handler()
+        .call_handle(store.as_context_mut(), request, response)
+        .await
+}
+
+/// Moves a response the guest has given meanwhile to the mailbox.
+pub(super) fn collect(outparam: &Outparam, mailbox: &SharedMailbox) {
+    let Some(answer) = outparam.lock().expect("outparam").take() else { return };
+    match answer {
+        Ok(answer) => match response::check_status(answer.status().as_u16()) {
+            Ok(_) => mailbox.reply(Reply::Stream(answer.map(Source::Wasi))),
+            Err(error) => mailbox.fail(Failure::InvalidResponse(error.0)),
+        },
+        Err(code) => mailbox.fail(Failure::Handler(format!("{code:?}"))),
+    }
+}
+
+/// The request as `wasmtime-wasi-http` takes it.
+pub(super) fn request(call: Call) -> http::Request<WasiBody> {
+    let body = match call.body {
+        CallBody::Whole(bytes) => Full::new(bytes).map_err(|never| match never {}).boxed_unsync(),
+        CallBody::Stream(stream) => {
+            stream.map_err(|_| Error::ConnectionTerminated).boxed_unsync()
+        }
+    };
+    http::Request::from_parts(call.head, body)
+}

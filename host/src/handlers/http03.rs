@@ -1,0 +1,78 @@
+//! Owns the call through `wasi:http/handler@0.3`.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+
+use wasmtime::component::{Accessor, GuestTaskId, Resource};
+use wasmtime_wasi_http::{Error, WasiHttpView};
+use wasmtime_wasi_http::p3::Request;
+use wasmtime_wasi_http::p3::bindings::Service;
+
+use super::mailbox::{Mailbox, Reply, Source};
+use super::{Call, Failure, http02, response};
+use crate::capabilities::GuestState;
+
+/// Calls the handler and hands over its response; returns when the response has been taken.
+/// `started` is told the guest's task before it first runs.
+pub(super) async fn serve(
+    accessor: &Accessor<GuestState>,
+    exports: &Service,
+    call: Call,
+    mailbox: &Mailbox,
+    started: impl FnOnce(&mut GuestState, GuestTaskId),
+) -> wasmtime::Result<()> {
+    let function = exports.wasi_http_handler().func_handle();
+    let (pending, transmission) = accessor.with(|mut access| {
+        let (request, transmission) = push(access.data_mut(), call)?;
+        let pending = function.start_call_concurrent(&mut access, (request,))?;
+        started(access.data_mut(), pending.task());
+        wasmtime::error::Ok((pending, transmission))
+    })?;
+    let (answer,) = function.finish_call_concurrent(accessor, pending).await?;
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(code) => {
+            mailbox.fail(Failure::Handler(format!("{code:?}")));
+            return Ok(());
+        }
+    };
+    let answer = accessor.with(|mut access| {
+        let answer = access.data_mut().http().table.delete(answer)?;
+        answer.into_http(&mut access, transmission)
+    })?;
+    response::check_status(answer.status().as_u16())?;
+    mailbox.reply(Reply::Stream(answer.map(Source::Wasi)));
+    poll_fn(|cx| mailbox.poll_done(cx)).await;
+    Ok(())
+}
+
+/// Reports how the sending of a request went; the stock code wants it back with the response.
+type Transmission = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+
+fn push(
+    state: &mut GuestState,
+    call: Call,
+) -> wasmtime::Result<(Resource<Request>, Transmission)> {
+    let http = state.http();
+    let (request, transmission) = Request::from_http(http.hooks, with_authority(call));
+    let transmission: Transmission = Box::pin(transmission);
+    Ok((http.table.push(request)?, transmission))
+}
+
+/// 0.3 has the authority beside the headers, not in them.
+fn with_authority(call: Call) -> http::Request<wasmtime_wasi_http::WasiBody> {
+    let mut request = http02::request(call);
+    if request.uri().authority().is_some() {
+        return request;
+    }
+    let host = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
+    let mut parts = request.uri().clone().into_parts();
+    parts.scheme = Some(http::uri::Scheme::HTTP);
+    parts.authority = host.and_then(|host| host.parse().ok());
+    if parts.authority.is_some()
+        && let Ok(uri) = http::Uri::from_parts(parts)
+    {
+        *request.uri_mut() = uri;
+    }
+    request
+}

@@ -1,0 +1,419 @@
+//! Owns a request while a guest is at work on it: it drives the guest when the guest is its own,
+//! watches the wall limit, and turns what comes out into a response or a failure.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Frame, SizeHint};
+
+use super::Handler;
+use super::http02::{self, Outparam};
+use super::lane::ResponseError;
+use super::mailbox::{BodyFailed, Reply, SharedMailbox, Source};
+use super::shared::SharedInstance;
+use crate::engine::{CpuLimitReached, Meter};
+use crate::event_loop::Sleep;
+use crate::limits;
+
+/// Why there is no response from the guest. Each becomes a status of its own.
+#[derive(Clone, Debug)]
+pub enum Failure {
+    /// The guest trapped.
+    Trap(String),
+    /// It held the loop for too long.
+    CpuLimit,
+    /// It wanted more memory than it may have, and trapped.
+    MemoryLimit,
+    /// It took too long, waiting included.
+    WallLimit,
+    /// It returned without a response.
+    NoResponse,
+    /// Its response can be none.
+    InvalidResponse(String),
+    /// It reported an error of its own.
+    Handler(String),
+    /// There is no room for another instance.
+    NoInstance,
+    /// Another request in the same instance has brought it down.
+    InstanceLost,
+}
+
+impl Failure {
+    /// What an error of the engine means. `memory_refused` tells the trap of a guest that was
+    /// refused memory from that of a bug.
+    pub(super) fn of(error: &wasmtime::Error, memory_refused: bool) -> Failure {
+        if error.is::<CpuLimitReached>() {
+            return Failure::CpuLimit;
+        }
+        if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+            return Failure::NoInstance;
+        }
+        if let Some(invalid) = error.downcast_ref::<ResponseError>() {
+            return Failure::InvalidResponse(invalid.0.clone());
+        }
+        if memory_refused {
+            return Failure::MemoryLimit;
+        }
+        Failure::Trap(format!("{error:#}"))
+    }
+}
+
+/// Runs a guest that serves this request alone.
+pub(super) type Driver = Pin<Box<dyn Future<Output = Result<(), Failure>>>>;
+
+/// A call under way. Dropping it stops a guest that is its own, and lets go of one that is not.
+pub struct Invocation {
+    handler: Rc<Handler>,
+    mailbox: SharedMailbox,
+    runner: Runner,
+    /// Set once the guest is waited for.
+    wall: Option<Sleep>,
+}
+
+/// Who lets the guest run.
+pub(super) enum Runner {
+    /// This invocation.
+    Own {
+        driver: Driver,
+        meter: Arc<Meter>,
+        /// Where a 0.2 guest puts its response.
+        outparam: Option<Outparam>,
+    },
+    /// The task of the instance, which also watches the wall limit.
+    Shared(Rc<SharedInstance>),
+    /// No one any more: the guest is at rest.
+    None,
+}
+
+impl Invocation {
+    pub(super) fn new(handler: Rc<Handler>, mailbox: SharedMailbox, runner: Runner) -> Self {
+        Invocation { handler, mailbox, runner, wall: None }
+    }
+
+    /// Time the guest has held the loop for this request.
+    pub fn on_loop(&self) -> Duration {
+        self.mailbox.on_loop()
+    }
+
+    /// The response, or why there is none. To be polled until it is ready, once.
+    pub fn poll_response(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<http::Response<GuestBody>, Failure>> {
+        self.mailbox.register_reader(cx);
+        if let Poll::Ready(Err(failure)) = self.poll_guest(cx) {
+            return Poll::Ready(Err(failure));
+        }
+        if let Some(failure) = self.mailbox.take_failure() {
+            return Poll::Ready(Err(failure));
+        }
+        match self.mailbox.take_reply() {
+            Some(Reply::Whole(response)) => Poll::Ready(Ok(self.whole(response))),
+            Some(Reply::Stream(response)) => self.begin(response, cx).map_ok_or_failure(),
+            None if matches!(self.runner, Runner::None) => Poll::Ready(Err(Failure::NoResponse)),
+            // The instance's own task watches the time of the requests in it.
+            None if matches!(self.runner, Runner::Shared(_)) => Poll::Pending,
+            None => self.poll_wall(cx).map(Err),
+        }
+    }
+
+    /// Lets the guest go on, if it is this side that does so.
+    fn poll_guest(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        let Runner::Own { driver, meter, outparam } = &mut self.runner else {
+            return Poll::Pending;
+        };
+        let (polled, took) = meter.watch(|| driver.as_mut().poll(cx));
+        self.mailbox.charge(took);
+        let metrics = &self.handler.deployment.metrics;
+        metrics.on_loop_ns.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
+        if let Some(outparam) = outparam {
+            http02::collect(outparam, &self.mailbox);
+        }
+        if polled.is_ready() {
+            self.runner = Runner::None;
+        }
+        polled
+    }
+
+    /// A deadline is only set for a guest that is waited for: most never are.
+    fn poll_wall(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
+        let handler = &self.handler;
+        let wall = self.wall.get_or_insert_with(|| {
+            handler.handle.sleep_until(handler.handle.now() + handler.deployment.limits.wall)
+        });
+        Pin::new(wall).poll(cx).map(|()| {
+            if let Runner::Shared(instance) = &self.runner {
+                instance.retire();
+            }
+            Failure::WallLimit
+        })
+    }
+
+    fn whole(&mut self, response: http::Response<Bytes>) -> http::Response<GuestBody> {
+        self.wall = None;
+        self.detach();
+        response.map(|bytes| GuestBody { state: State::Whole(Some(bytes)), on_loop: self.on_loop() })
+    }
+
+    /// Takes of a streamed body what is there. One that ends within the first bytes is sent whole:
+    /// with a length, and in one write with the head.
+    fn begin(&mut self, response: http::Response<Source>, cx: &mut Context<'_>) -> Begun {
+        let (head, mut source) = response.into_parts();
+        let mut frames: VecDeque<Frame<Bytes>> = VecDeque::new();
+        let mut length = 0;
+        loop {
+            let mut progress = false;
+            while length <= limits::BODY_PIECE_BYTES_MAX {
+                match source.poll_frame(cx) {
+                    Poll::Pending => break,
+                    Poll::Ready(Some(Ok(frame))) => {
+                        progress = true;
+                        length += frame.data_ref().map_or(limits::BODY_PIECE_BYTES_MAX + 1, Bytes::len);
+                        frames.push_back(frame);
+                    }
+                    Poll::Ready(Some(Err(error))) => {
+                        return Begun::Failed(self.lost().unwrap_or(Failure::InvalidResponse(error.0)));
+                    }
+                    Poll::Ready(None) => return self.begun_whole(head, frames, length, cx),
+                }
+            }
+            if !progress || length > limits::BODY_PIECE_BYTES_MAX {
+                break;
+            }
+            if let Poll::Ready(Err(failure)) = self.poll_guest(cx) {
+                return Begun::Failed(failure);
+            }
+        }
+        self.wall = None;
+        let invocation = Invocation {
+            handler: self.handler.clone(),
+            mailbox: self.mailbox.clone(),
+            runner: std::mem::replace(&mut self.runner, Runner::None),
+            wall: None,
+        };
+        let streamed = Streamed { frames, source, invocation };
+        let body = GuestBody { state: State::Streamed(Box::new(streamed)), on_loop: self.on_loop() };
+        Begun::Response(http::Response::from_parts(head, body))
+    }
+
+    /// What brought a shared instance down, if that is why a body broke off.
+    fn lost(&self) -> Option<Failure> {
+        self.mailbox.take_failure()
+    }
+
+    fn begun_whole(
+        &mut self,
+        head: http::response::Parts,
+        frames: VecDeque<Frame<Bytes>>,
+        length: usize,
+        cx: &mut Context<'_>,
+    ) -> Begun {
+        if let Some(failure) = self.lost() {
+            return Begun::Failed(failure);
+        }
+        self.mailbox.finish();
+        if let Poll::Ready(Err(failure)) = self.poll_guest(cx) {
+            return Begun::Failed(failure);
+        }
+        Begun::Response(self.whole(http::Response::from_parts(head, join(frames, length))))
+    }
+
+    /// Lets a guest that has answered finish what it is still about, within the limits, without
+    /// anyone waiting for it.
+    fn detach(&mut self) {
+        self.mailbox.finish();
+        if !matches!(self.runner, Runner::Own { .. }) {
+            return;
+        }
+        let mut rest = Invocation {
+            handler: self.handler.clone(),
+            mailbox: self.mailbox.clone(),
+            runner: std::mem::replace(&mut self.runner, Runner::None),
+            wall: None,
+        };
+        self.handler.handle.spawn(async move {
+            std::future::poll_fn(|cx| match rest.poll_guest(cx) {
+                Poll::Ready(_) => Poll::Ready(()),
+                Poll::Pending => rest.poll_wall(cx).map(drop),
+            })
+            .await;
+        });
+    }
+}
+
+impl Drop for Invocation {
+    fn drop(&mut self) {
+        self.mailbox.finish();
+    }
+}
+
+/// What the beginning of a streamed response has come to.
+enum Begun {
+    Response(http::Response<GuestBody>),
+    Failed(Failure),
+}
+
+impl Begun {
+    fn map_ok_or_failure(self) -> Poll<Result<http::Response<GuestBody>, Failure>> {
+        Poll::Ready(match self {
+            Begun::Response(response) => Ok(response),
+            Begun::Failed(failure) => Err(failure),
+        })
+    }
+}
+
+fn join(mut frames: VecDeque<Frame<Bytes>>, length: usize) -> Bytes {
+    let data = |frame: Frame<Bytes>| frame.into_data().unwrap_or_default();
+    match frames.len() {
+        0 => Bytes::new(),
+        1 => data(frames.pop_front().expect("one frame")),
+        _ => {
+            let mut whole = BytesMut::with_capacity(length);
+            frames.into_iter().for_each(|frame| whole.extend_from_slice(&data(frame)));
+            whole.freeze()
+        }
+    }
+}
+
+/// The body of a guest's response.
+pub struct GuestBody {
+    state: State,
+    on_loop: Duration,
+}
+
+enum State {
+    Whole(Option<Bytes>),
+    Streamed(Box<Streamed>),
+    Ended,
+}
+
+struct Streamed {
+    /// What was taken before the head was sent.
+    frames: VecDeque<Frame<Bytes>>,
+    source: Source,
+    invocation: Invocation,
+}
+
+impl GuestBody {
+    /// A body the host itself gives.
+    pub fn of(bytes: Bytes) -> Self {
+        GuestBody { state: State::Whole(Some(bytes)), on_loop: Duration::ZERO }
+    }
+
+    /// Time the guest has held the loop for this request so far.
+    pub fn on_loop(&self) -> Duration {
+        match &self.state {
+            State::Streamed(streamed) => streamed.invocation.on_loop(),
+            _ => self.on_loop,
+        }
+    }
+
+    /// Whether all of it is here already.
+    pub fn is_whole(&self) -> bool {
+        !matches!(self.state, State::Streamed(_))
+    }
+
+    fn end(&mut self) {
+        if let State::Streamed(mut streamed) = std::mem::replace(&mut self.state, State::Ended) {
+            self.on_loop = streamed.invocation.on_loop();
+            streamed.invocation.detach();
+        }
+    }
+}
+
+impl Streamed {
+    /// What is ready goes first: the guest is let run when there is nothing, so that a client that
+    /// does not read stops the guest too.
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFailed>>> {
+        if let Some(frame) = self.frames.pop_front() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        self.invocation.mailbox.register_reader(cx);
+        if let Poll::Ready(frame) = self.source.poll_frame(cx) {
+            return Poll::Ready(self.checked(frame));
+        }
+        if let Poll::Ready(Err(failure)) = self.invocation.poll_guest(cx) {
+            return Poll::Ready(Some(Err(broken(&failure))));
+        }
+        if let Poll::Ready(frame) = self.source.poll_frame(cx) {
+            return Poll::Ready(self.checked(frame));
+        }
+        if let Some(failure) = self.invocation.mailbox.take_failure() {
+            return Poll::Ready(Some(Err(broken(&failure))));
+        }
+        self.invocation.poll_wall(cx).map(|failure| Some(Err(broken(&failure))))
+    }
+
+    /// A body whose guest came down is not complete, however it looks; and a piece that came has
+    /// earned the guest another wait.
+    fn checked(
+        &mut self,
+        frame: Option<Result<Frame<Bytes>, BodyFailed>>,
+    ) -> Option<Result<Frame<Bytes>, BodyFailed>> {
+        self.invocation.wall = None;
+        match (&frame, self.invocation.mailbox.take_failure()) {
+            (None, Some(failure)) => Some(Err(broken(&failure))),
+            _ => frame,
+        }
+    }
+}
+
+fn broken(failure: &Failure) -> BodyFailed {
+    BodyFailed(format!("{failure:?}"))
+}
+
+impl http_body::Body for GuestBody {
+    type Data = Bytes;
+    type Error = BodyFailed;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFailed>>> {
+        let polled = match &mut self.state {
+            State::Whole(bytes) => {
+                let bytes = bytes.take().filter(|bytes| !bytes.is_empty());
+                return Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))));
+            }
+            State::Streamed(streamed) => streamed.poll_frame(cx),
+            State::Ended => return Poll::Ready(None),
+        };
+        match &polled {
+            Poll::Ready(None) => self.end(),
+            // The guest has failed, or will not be asked again: it is dropped here.
+            Poll::Ready(Some(Err(_))) => {
+                self.on_loop = self.on_loop();
+                self.state = State::Ended;
+            }
+            _ => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.state {
+            State::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            State::Streamed(_) => false,
+            State::Ended => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.state {
+            State::Whole(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            State::Streamed(_) => SizeHint::default(),
+            State::Ended => SizeHint::with_exact(0),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Owns the meeting of a request and a component: which of its exports is called and how, in
+//! which instance, within which limits, and what came of it.
+
+mod deployment;
+mod exclusive;
+mod fast02;
+mod fast03;
+mod http02;
+mod http03;
+mod invocation;
+mod lane;
+mod mailbox;
+mod response;
+mod shared;
+
+pub use deployment::{DeployError, Deployment, GuestLimits, Isolation};
+pub use invocation::{Failure, GuestBody};
+pub use lane::{Lane, ResponseError};
+pub use mailbox::BodyFailed;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body::Body;
+
+use crate::capabilities::GuestContext;
+use crate::engine::TickerHandle;
+use crate::event_loop::Handle;
+use crate::limits;
+use crate::wire::{BodyBroken, RequestBody, RequestId};
+use exclusive::Instance;
+use invocation::Invocation;
+use shared::SharedInstance;
+
+/// One handler on one loop: its instances, and the means to make more.
+pub struct Handler {
+    deployment: Arc<Deployment>,
+    context: Arc<GuestContext>,
+    ticker: TickerHandle,
+    handle: Handle,
+    /// Instances of `reuse` that serve no one at the moment; the last one used is used next.
+    idle: RefCell<Vec<Instance>>,
+    /// Instances of `shared` that take requests.
+    open: RefCell<Vec<Rc<SharedInstance>>>,
+}
+
+/// A request on its way into a guest.
+pub struct Call {
+    /// Method, target and headers.
+    pub head: http::request::Parts,
+    /// The body.
+    pub body: CallBody,
+    /// The request's name in the log.
+    pub id: RequestId,
+}
+
+/// A request's body, as the lane wants it.
+pub enum CallBody {
+    /// All of it.
+    Whole(Bytes),
+    /// To be read by the guest.
+    Stream(RequestBody),
+}
+
+impl Handler {
+    /// A handler without an instance yet.
+    pub fn new(
+        deployment: Arc<Deployment>,
+        context: Arc<GuestContext>,
+        ticker: TickerHandle,
+        handle: Handle,
+    ) -> Rc<Self> {
+        Rc::new(Handler {
+            deployment,
+            context,
+            ticker,
+            handle,
+            idle: RefCell::default(),
+            open: RefCell::default(),
+        })
+    }
+
+    /// What is deployed.
+    pub fn deployment(&self) -> &Arc<Deployment> {
+        &self.deployment
+    }
+
+    /// Reads as much of a request's body as this handler's lane wants to have before it is called.
+    ///
+    /// # Errors
+    /// When the body breaks off.
+    pub async fn receive(&self, body: hyper::body::Incoming) -> Result<CallBody, BodyBroken> {
+        if body.is_end_stream() {
+            return Ok(CallBody::Whole(Bytes::new()));
+        }
+        let body = RequestBody::begin(body).await?;
+        if !self.deployment.lane.takes_whole_bodies() {
+            return Ok(CallBody::Stream(body));
+        }
+        Ok(match body.whole(limits::BODY_WHOLE_BYTES_MAX).await? {
+            Ok(bytes) => CallBody::Whole(bytes),
+            Err(stream) => CallBody::Stream(stream),
+        })
+    }
+
+    /// Calls the guest. Nothing happens until the invocation is polled.
+    pub fn invoke(self: &Rc<Self>, call: Call) -> Invocation {
+        match self.deployment.isolation {
+            Isolation::Fresh | Isolation::Reuse => exclusive::invoke(self, call),
+            Isolation::Shared => shared::invoke(self, call),
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! Owns the isolation mode in which an instance serves many requests at once: `shared`.
+//!
+//! The instance has a task of its own, for a store can be run by one future only. Requests come
+//! through a queue, answers go through mailboxes.
+//!
+//! # When one request fails
+//! wasmtime cannot end one call of several in a store. A request that is over its wall limit is
+//! answered with 504 and the instance takes no more requests; those in it get some time to finish.
+//! A trap, or the end of a request's CPU time, ends the instance and all requests in it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use wasmtime::component::Accessor;
+
+use super::exclusive::Instance;
+use super::invocation::{Failure, Invocation, Runner};
+use super::lane::Exports;
+use super::mailbox::{Mailbox, SharedMailbox};
+use super::{Call, Handler, fast03, http03};
+use crate::capabilities::{GuestState, SharedCall};
+use crate::engine::Meter;
+use crate::event_loop::Sleep;
+use crate::limits;
+use crate::wire::RequestId;
+
+/// An instance that serves many requests, as seen by those who bring them.
+pub(super) struct SharedInstance {
+    queue: RefCell<VecDeque<Job>>,
+    /// The instance's task, when it waits for a request.
+    task: RefCell<Option<Waker>>,
+    /// Requests in it, oldest first, with the time by which they must be answered. Those that
+    /// have been answered stay until they are the oldest.
+    deadlines: RefCell<VecDeque<(Instant, Weak<Mailbox>)>>,
+    in_flight: Cell<usize>,
+    /// Takes no more requests.
+    retired: Cell<bool>,
+    /// Requests whose guest ran in the poll under way: its time is theirs, in equal parts.
+    touched: RefCell<Vec<SharedMailbox>>,
+}
+
+struct Job {
+    call: Call,
+    mailbox: SharedMailbox,
+}
+
+/// Begins a call in an instance that serves others too.
+pub(super) fn invoke(handler: &Rc<Handler>, call: Call) -> Invocation {
+    let mailbox = SharedMailbox::default();
+    let instance = handler.open_instance();
+    instance.take(handler, Job { call, mailbox: mailbox.clone() });
+    Invocation::new(handler.clone(), mailbox, Runner::Shared(instance))
+}
+
+impl Handler {
+    /// The first instance with room, or a new one.
+    fn open_instance(self: &Rc<Self>) -> Rc<SharedInstance> {
+        let mut open = self.open.borrow_mut();
+        open.retain(|instance| !instance.retired.get());
+        if let Some(instance) = open.iter().find(|instance| instance.has_room()) {
+            return instance.clone();
+        }
+        let instance = Rc::new(SharedInstance {
+            queue: RefCell::default(),
+            task: RefCell::default(),
+            deadlines: RefCell::default(),
+            in_flight: Cell::new(0),
+            retired: Cell::new(false),
+            touched: RefCell::default(),
+        });
+        open.push(instance.clone());
+        self.handle.spawn(run(self.clone(), instance.clone()));
+        instance
+    }
+}
+
+impl SharedInstance {
+    fn has_room(&self) -> bool {
+        self.in_flight.get() < limits::REQUESTS_PER_SHARED_INSTANCE
+    }
+
+    fn take(&self, handler: &Handler, job: Job) {
+        let deadline = handler.handle.now() + handler.deployment.limits.wall;
+        self.in_flight.set(self.in_flight.get() + 1);
+        self.add_deadline(deadline, &job.mailbox);
+        self.queue.borrow_mut().push_back(job);
+        self.wake();
+    }
+
+    /// The list is swept when most of it has been answered, so that one slow request at its front
+    /// does not make it grow without bound.
+    fn add_deadline(&self, deadline: Instant, mailbox: &SharedMailbox) {
+        let mut deadlines = self.deadlines.borrow_mut();
+        if deadlines.len() > 2 * self.in_flight.get() + 64 {
+            let open = |mailbox: &Weak<Mailbox>| mailbox.upgrade().is_some_and(|m| !m.is_answered());
+            deadlines.retain(|(_, mailbox)| open(mailbox));
+        }
+        deadlines.push_back((deadline, Rc::downgrade(mailbox)));
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.task.take() {
+            waker.wake();
+        }
+    }
+
+    /// Takes no more requests, and ends when those in it are answered.
+    pub(super) fn retire(&self) {
+        self.retired.set(true);
+        self.wake();
+    }
+
+    /// Answers every request in it with a failure.
+    fn fail_all(&self, failure_of: impl Fn(&Mailbox) -> Failure) {
+        self.queue.borrow_mut().clear();
+        let deadlines = self.deadlines.take();
+        for mailbox in deadlines.iter().filter_map(|(_, mailbox)| mailbox.upgrade()) {
+            mailbox.fail(failure_of(&mailbox));
+        }
+    }
+
+    /// Fails the requests that are over their time. The next deadline, if there is one.
+    fn expire(&self, now: Instant) -> Option<Instant> {
+        let mut deadlines = self.deadlines.borrow_mut();
+        while let Some((deadline, mailbox)) = deadlines.front() {
+            match mailbox.upgrade().filter(|mailbox| !mailbox.is_answered()) {
+                None => {}
+                Some(_) if *deadline > now => return Some(*deadline),
+                Some(mailbox) => {
+                    mailbox.fail(Failure::WallLimit);
+                    self.retired.set(true);
+                }
+            }
+            deadlines.pop_front();
+        }
+        None
+    }
+
+    /// Divides the time of a poll among the requests it was for.
+    fn charge(&self, took: Duration) {
+        let mut touched = self.touched.take();
+        if touched.is_empty() {
+            let deadlines = self.deadlines.borrow();
+            touched.extend(deadlines.iter().take(1).filter_map(|(_, mailbox)| mailbox.upgrade()));
+        }
+        let share = took / u32::try_from(touched.len().max(1)).unwrap_or(u32::MAX);
+        touched.iter().for_each(|mailbox| mailbox.charge(share));
+        touched.clear();
+        // Given back for its memory.
+        self.touched.replace(touched);
+    }
+}
+
+/// The task of an instance: runs it until it is retired or comes down.
+async fn run(handler: Rc<Handler>, shared: Rc<SharedInstance>) {
+    let meter = Meter::new(handler.ticker.clone(), handler.deployment.limits.cpu);
+    let outcome = serve_all(&handler, &shared, &meter).await;
+    shared.retired.set(true);
+    if let Err((failure, culprit)) = outcome {
+        shared.fail_all(|mailbox| match culprit {
+            Some(culprit) if mailbox.id() != Some(culprit) => Failure::InstanceLost,
+            _ => failure.clone(),
+        });
+    }
+}
+
+/// Why an instance came down, and the request that did it, if that is known.
+type Down = (Failure, Option<RequestId>);
+
+async fn serve_all(
+    handler: &Rc<Handler>,
+    shared: &Rc<SharedInstance>,
+    meter: &Arc<Meter>,
+) -> Result<(), Down> {
+    let mut instance =
+        handler.instantiate(meter.clone()).await.map_err(|failure| (failure, None))?;
+    let outcome = watch(handler, shared, meter, &mut instance).await;
+    let state = instance.store.data();
+    outcome.map_err(|error| match error {
+        Stopped::Overdue => (Failure::WallLimit, None),
+        Stopped::Failed(error) => {
+            (Failure::of(&error, state.memory.was_refused()), state.culprit)
+        }
+    })
+}
+
+enum Stopped {
+    /// It was retired and has not come to rest in time.
+    Overdue,
+    Failed(wasmtime::Error),
+}
+
+/// Polls the instance with the watch running, and keeps the deadlines from outside: a guest that
+/// is in the middle of a slice lets nothing inside its store go on.
+async fn watch(
+    handler: &Rc<Handler>,
+    shared: &Rc<SharedInstance>,
+    meter: &Arc<Meter>,
+    instance: &mut Instance,
+) -> Result<(), Stopped> {
+    let Instance { store, exports, .. } = instance;
+    let inside = store.run_concurrent(async |accessor| {
+        accept_all(handler, shared, meter, accessor, exports).await
+    });
+    let mut inside = pin!(inside);
+    let mut alarm: Option<Sleep> = None;
+    let mut grace: Option<Sleep> = None;
+    poll_fn(|cx| {
+        let (polled, took) = meter.watch(|| inside.as_mut().poll(cx));
+        let metrics = &handler.deployment.metrics;
+        metrics.on_loop_ns.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
+        shared.charge(took);
+        if let Poll::Ready(outcome) = polled {
+            return Poll::Ready(outcome.and_then(|inner| inner).map_err(Stopped::Failed));
+        }
+        poll_deadlines(handler, shared, &mut alarm, cx);
+        if shared.retired.get() {
+            let sleep = grace.get_or_insert_with(|| {
+                let wait = handler.deployment.limits.wall + limits::RETIRE_GRACE;
+                handler.handle.sleep_until(handler.handle.now() + wait)
+            });
+            return Pin::new(sleep).poll(cx).map(|()| Err(Stopped::Overdue));
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// One timer for all requests of the instance: it is set for the oldest, and when it fires for
+/// one that has been answered it is set for the next.
+fn poll_deadlines(
+    handler: &Handler,
+    shared: &SharedInstance,
+    alarm: &mut Option<Sleep>,
+    cx: &mut Context<'_>,
+) {
+    if alarm.is_none() && shared.in_flight.get() == 0 {
+        shared.deadlines.borrow_mut().clear();
+        return;
+    }
+    loop {
+        if let Some(sleep) = alarm
+            && Pin::new(sleep).poll(cx).is_pending()
+        {
+            return;
+        }
+        *alarm = shared.expire(handler.handle.now()).map(|next| handler.handle.sleep_until(next));
+        if alarm.is_none() {
+            return;
+        }
+    }
+}
+
+/// Inside the store: takes requests and runs them beside each other.
+async fn accept_all(
+    handler: &Rc<Handler>,
+    shared: &Rc<SharedInstance>,
+    meter: &Arc<Meter>,
+    accessor: &Accessor<GuestState>,
+    exports: &Exports,
+) -> wasmtime::Result<()> {
+    let mut calls = FuturesUnordered::new();
+    let mut served = 0_u64;
+    poll_fn(|cx| {
+        // The store polls this when no guest is in the middle of anything, so what ran until now
+        // was not one guest without a pause.
+        meter.reset();
+        loop {
+            while let Poll::Ready(Some(outcome)) = calls.poll_next_unpin(cx) {
+                shared.in_flight.set(shared.in_flight.get() - 1);
+                if let Err(error) = outcome {
+                    return Poll::Ready(Err(error));
+                }
+            }
+            let Some(job) = shared.queue.borrow_mut().pop_front() else { break };
+            if served > 0 {
+                handler.deployment.metrics.instances_reused.fetch_add(1, Ordering::Relaxed);
+            }
+            served += 1;
+            if served >= limits::REQUESTS_PER_INSTANCE {
+                shared.retired.set(true);
+            }
+            calls.push(serve_one(handler, shared, accessor, exports, job));
+        }
+        let at_rest = calls.is_empty();
+        if served.is_multiple_of(LOOK_EVERY) && at_rest && has_leaked(handler, accessor) {
+            shared.retired.set(true);
+        }
+        if shared.retired.get() && at_rest {
+            return accessor.poll_no_interesting_tasks(cx).map(Ok);
+        }
+        shared.task.replace(Some(cx.waker().clone()));
+        Poll::Pending
+    })
+    .await
+}
+
+/// Requests between two looks at what the guest has kept.
+const LOOK_EVERY: u64 = 64;
+
+fn has_leaked(handler: &Handler, accessor: &Accessor<GuestState>) -> bool {
+    let memory_limit = handler.deployment.limits.memory_bytes;
+    accessor.with(|mut access| {
+        let state = access.data_mut();
+        state.resources() > limits::RESOURCES_LEFT_MAX
+            || state.memory.used() > memory_limit / 4 * 3
+    })
+}
+
+async fn serve_one(
+    handler: &Rc<Handler>,
+    shared: &Rc<SharedInstance>,
+    accessor: &Accessor<GuestState>,
+    exports: &Exports,
+    job: Job,
+) -> wasmtime::Result<()> {
+    let Job { call, mailbox } = job;
+    let id = call.id;
+    mailbox.set_id(id);
+    shared.touched.borrow_mut().push(mailbox.clone());
+    let task = Cell::new(None);
+    let started = |state: &mut GuestState, started| {
+        task.set(Some(started));
+        state.calls.insert(started, SharedCall { id, on_loop: Duration::ZERO });
+    };
+    let outcome = match exports {
+        Exports::Fast03(exports) => {
+            fast03::serve(accessor, exports, call, &mailbox, started).await
+        }
+        Exports::Http03(exports) => {
+            http03::serve(accessor, exports, call, &mailbox, started).await
+        }
+        Exports::Fast02(_) | Exports::Http02(_) => {
+            unreachable!("a 0.2 component is not deployed as shared")
+        }
+    };
+    if let Some(task) = task.get() {
+        accessor.with(|mut access| access.data_mut().calls.remove(&task));
+    }
+    handler.context.stdio.finish(id);
+    outcome
+}

@@ -1,0 +1,239 @@
+//! Owns every bound: name, unit, default, and why that number.
+//! Relations between bounds are asserted at compile time, at the end.
+
+use std::time::Duration;
+
+// ---- The event loop -------------------------------------------------------------------------
+
+/// Events taken from the kernel in one poll. More wait in the kernel for the next turn.
+pub const EVENTS_PER_POLL: usize = 1024;
+
+/// Polls of woken tasks in one turn, before the kernel is asked again. A poll of a light task is
+/// some 10 us, so sockets and timers are looked at every few milliseconds in the worst case.
+pub const TASK_POLLS_PER_TURN: usize = 256;
+
+/// Messages from other threads taken in one turn; the same reason.
+pub const INBOX_PER_TURN: usize = 256;
+
+/// Messages from other threads that may wait. A loop that is this far behind is not helped by more.
+pub const INBOX_MESSAGES_MAX: usize = 16_384;
+
+/// Threads that do blocking work, by default: as libuv.
+pub const HOST_THREADS: usize = 4;
+
+/// The largest number of host threads that may be asked for: libuv's.
+pub const HOST_THREADS_MAX: usize = 1024;
+
+/// Jobs that may wait for a host thread. At a millisecond each that is a second of work for four
+/// threads; whoever comes later is better told so at once.
+pub const HOST_JOBS_MAX: usize = 4096;
+
+/// Event loops in one process. Beyond the number of cores they only take turns.
+pub const LOOPS_MAX: usize = 256;
+
+// ---- HTTP -----------------------------------------------------------------------------------
+
+/// Connections of one loop. The OS may allow fewer: see [`DESCRIPTORS_RESERVED`].
+pub const CONNECTIONS_MAX: usize = 65_536;
+
+/// Descriptors kept back from connections: listeners, epoll, files of host threads, log.
+pub const DESCRIPTORS_RESERVED: usize = 128;
+
+/// Connections accepted in one turn, so that a flood of them does not starve those at work.
+pub const ACCEPTS_PER_TURN: usize = 64;
+
+/// The backlog asked of the kernel, which caps it by `net.core.somaxconn`.
+pub const ACCEPT_BACKLOG: i32 = 4096;
+
+/// How long the listener rests when the process has no descriptor left.
+pub const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+
+/// Bytes of a request's head, its request line included. Node takes 16 KiB, nginx 32 KiB.
+pub const HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// Bytes of a request's target.
+pub const TARGET_BYTES_MAX: usize = 8 * 1024;
+
+/// Fields of a request's head. Node takes 2,000, nginx 1,000, Apache 100; browsers send 20.
+pub const HEADER_COUNT_MAX: usize = 128;
+
+/// Bytes of one chunk-size line with its extensions, which no one uses for good.
+pub const CHUNK_LINE_BYTES_MAX: usize = 256;
+
+/// Bytes of the trailer section.
+pub const TRAILER_BYTES_MAX: usize = 8 * 1024;
+
+/// Bytes of a request's body, unless `hob.toml` says otherwise.
+pub const BODY_BYTES_MAX: u64 = 128 * 1024 * 1024;
+
+/// A request body that is not longer is handed over whole through the fast lane; a longer one, or
+/// one of unknown length, as a stream.
+pub const BODY_WHOLE_BYTES_MAX: u64 = 64 * 1024;
+
+/// Bytes hyper may hold of a connection in either direction. It is also hyper's own bound for the
+/// head, so it must be larger than ours.
+pub const CONNECTION_BUFFER_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes read from a socket at once, into a buffer the connections of a loop share.
+pub const READ_BYTES: usize = 64 * 1024;
+
+/// Bytes of a piece of a streamed body, in either direction.
+pub const BODY_PIECE_BYTES_MAX: usize = 64 * 1024;
+
+/// From the first byte of a head to its last, and from the connection to the first byte.
+pub const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Without any progress of a request's body while the handler waits for it.
+pub const BODY_IDLE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Without any progress of a response while there is something to send.
+pub const WRITE_IDLE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// An idle connection is kept this long. Longer than the 60 s of common proxies, so that it is
+/// the proxy that closes and no request crosses a close.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// A connection that is idle this long gives back its buffers and keeps a socket and a deadline.
+pub const DORMANT_AFTER: Duration = Duration::from_secs(1);
+
+/// How often a connection that is not dormant looks at its deadlines. They are exact to this.
+pub const DEADLINE_CHECK: Duration = Duration::from_secs(1);
+
+/// After a refusal, what the client still sends is read and thrown away for at most this long:
+/// closing at once would reset the connection before the client has read the answer.
+pub const LINGER: Duration = Duration::from_secs(1);
+
+/// Bytes read and thrown away while lingering.
+pub const LINGER_BYTES_MAX: usize = 1024 * 1024;
+
+/// Requests in flight get this long to finish once the server drains.
+pub const DRAIN: Duration = Duration::from_secs(30);
+
+/// The longest time any deadline may be set to.
+pub const DEADLINE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+// ---- Guests ---------------------------------------------------------------------------------
+
+/// The epoch's tick: the shortest slice of a guest, which is between one and two ticks.
+pub const EPOCH_TICK: Duration = Duration::from_millis(1);
+
+/// A guest that has held the loop this long without a pause steps behind the light tasks.
+pub const SLICE: Duration = Duration::from_millis(1);
+
+/// Ticks without any guest at work after which the ticker sleeps, so that an idle server is idle.
+pub const TICKS_BEFORE_REST: u32 = 50;
+
+/// Time a request may hold the loop, in all. Fastly gives 50 ms; Python's start alone takes that.
+pub const CPU_PER_REQUEST: Duration = Duration::from_secs(2);
+
+/// Time from a request's head to its response's head, and then to the end of its body, waiting
+/// included.
+pub const WALL_PER_REQUEST: Duration = Duration::from_secs(30);
+
+/// Linear memory of one instance, summed over its memories. JavaScript and Python start with 20.
+pub const MEMORY_BYTES: usize = 256 * 1024 * 1024;
+
+/// Linear memory that may be asked for at the most: what a 32-bit memory can have.
+pub const MEMORY_BYTES_MAX: usize = 4 * 1024 * 1024 * 1024;
+
+/// Elements of one table; Python's function tables have some 20,000.
+pub const TABLE_ELEMENTS_MAX: usize = 100_000;
+
+/// Core instances, memories and tables of one component. Python's component links two dozen
+/// libraries; the limit is there so that one component cannot empty the pool.
+pub const CORE_INSTANCES_PER_COMPONENT: u32 = 64;
+/// See [`CORE_INSTANCES_PER_COMPONENT`].
+pub const MEMORIES_PER_COMPONENT: u32 = 4;
+/// See [`CORE_INSTANCES_PER_COMPONENT`].
+pub const TABLES_PER_COMPONENT: u32 = 32;
+
+/// Bytes of wasmtime's own record of one core instance, and of one component instance.
+pub const INSTANCE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Bytes of compiled code kept on disk between two starts: some hundred interpreters, or some
+/// ten thousand small handlers.
+pub const CACHE_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+
+/// Live instances the pool is made for. Each reserves 4 GiB of address space and holds up to
+/// five mappings of the 65,530 a process may have.
+pub const INSTANCES: u32 = 11_000;
+
+/// Smaller pools, tried in turn where the address space does not hold the first.
+pub const INSTANCES_FALLBACK: [u32; 2] = [1000, 100];
+
+/// Requests in flight of one loop. A request beyond is refused with 503 at once.
+pub const REQUESTS_IN_FLIGHT_MAX: usize = 10_500;
+
+/// Bytes of a guest's native stack, the host's frames included.
+pub const STACK_BYTES: usize = 512 * 1024;
+
+/// Bytes of it that Wasm frames may use.
+pub const WASM_STACK_BYTES: usize = 256 * 1024;
+
+/// Bytes kept resident of a memory, table and stack that are reset between two instances, so
+/// that a small guest's next instance takes no page fault.
+pub const MEMORY_KEEP_RESIDENT_BYTES: usize = 1024 * 1024;
+/// See [`MEMORY_KEEP_RESIDENT_BYTES`].
+pub const TABLE_KEEP_RESIDENT_BYTES: usize = 64 * 1024;
+/// See [`MEMORY_KEEP_RESIDENT_BYTES`].
+pub const STACK_KEEP_RESIDENT_BYTES: usize = 32 * 1024;
+
+/// Requests an instance serves before it is replaced, in `reuse` and `shared`: what a guest
+/// leaks lives no longer than that.
+pub const REQUESTS_PER_INSTANCE: u64 = 100_000;
+
+/// Requests at once in one `shared` instance. More open another instance.
+pub const REQUESTS_PER_SHARED_INSTANCE: usize = 16_384;
+
+/// Idle instances kept by one handler in `reuse`.
+pub const IDLE_INSTANCES_MAX: usize = 256;
+
+/// Entries of the host's table of resources for one instance.
+pub const RESOURCES_MAX: usize = 65_536;
+
+/// Entries that may remain in that table between two requests of a `reuse` instance. A guest that
+/// leaves more behind is replaced, long before the table is full.
+pub const RESOURCES_LEFT_MAX: usize = 1024;
+
+/// Handles a guest may hold.
+pub const HANDLES_MAX: usize = 65_536;
+
+/// Bytes one call of the guest may push into the host: a written chunk, a list of headers.
+pub const HOSTCALL_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Random bytes a guest may ask for at once.
+pub const RANDOM_BYTES_MAX: u64 = 64 * 1024;
+
+/// Bytes of one `fields` resource in the host's memory.
+pub const FIELDS_BYTES_MAX: usize = 128 * 1024;
+
+/// A `shared` instance that is being replaced gets this long beyond the wall limit to finish the
+/// other requests in it.
+pub const RETIRE_GRACE: Duration = Duration::from_secs(1);
+
+// ---- Log ------------------------------------------------------------------------------------
+
+/// Bytes of log that may wait for the writer. Beyond it lines are dropped, and counted.
+pub const LOG_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// How long lines may wait to be written together.
+pub const LOG_DELAY: Duration = Duration::from_millis(20);
+
+/// Bytes of a guest's line of output; the rest of a longer line is a line of its own.
+pub const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
+
+/// Bytes of a path in an access line.
+pub const LOG_PATH_BYTES_MAX: usize = 512;
+
+const _: () = {
+    assert!(CONNECTION_BUFFER_BYTES_MAX > HEAD_BYTES_MAX);
+    assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX);
+    assert!(REQUESTS_IN_FLIGHT_MAX < INSTANCES as usize);
+    assert!(IDLE_INSTANCES_MAX < INSTANCES as usize);
+    assert!(WASM_STACK_BYTES < STACK_BYTES);
+    assert!(RESOURCES_LEFT_MAX < RESOURCES_MAX);
+    assert!(MEMORY_BYTES <= MEMORY_BYTES_MAX);
+    assert!(BODY_WHOLE_BYTES_MAX <= BODY_BYTES_MAX);
+    // The epoch cannot see slices shorter than its tick.
+    assert!(SLICE.as_nanos() >= EPOCH_TICK.as_nanos());
+};

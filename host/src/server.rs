@@ -1,0 +1,310 @@
+//! Owns the whole: builds the rooms, gives each request to its handler, maps every failure to a
+//! status in one place, and drains.
+
+mod access;
+mod dispatch;
+mod index;
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::{Either, select};
+
+use crate::admin::AdminService;
+use crate::capabilities::{GuestContext, Stdio};
+use crate::config::{Config, HandlerConfig};
+use crate::engine::{Cache, ComponentFile, Engines, FileError, Ticker, TickerHandle};
+use crate::event_loop::{Clock, EventLoop, HostThreads, Pending, Settle};
+use crate::handlers::{DeployError, Deployment, Handler};
+use crate::limits;
+use crate::observe::{Line, Log, LoopMetrics, ServerMetrics};
+use crate::tenants::Routes;
+use crate::wire::{self, Acceptor};
+use dispatch::Dispatcher;
+
+/// Why a server does not start. The message says what is wrong, where, and what to do.
+#[derive(Debug)]
+pub enum StartError {
+    /// A component's file.
+    File(FileError),
+    /// A component.
+    Deploy(DeployError),
+    /// A listening address.
+    Listen(SocketAddr, io::Error),
+    /// The machine refuses something else: a thread, a descriptor.
+    System(&'static str, io::Error),
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StartError::File(error) => error.fmt(f),
+            StartError::Deploy(error) => error.fmt(f),
+            StartError::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => {
+                write!(
+                    f,
+                    "cannot listen on {address}: another program does; stop it, or choose another \
+                     address with --listen or --admin (port 0 takes a free one)"
+                )
+            }
+            StartError::Listen(address, error) => {
+                write!(f, "cannot listen on {address}: {error}; choose an address of this machine")
+            }
+            StartError::System(what, error) => write!(f, "cannot {what}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Components compiled and linked, ready for a server.
+pub struct Deployed {
+    engines: Engines,
+    handlers: Vec<(HandlerConfig, Arc<Deployment>)>,
+}
+
+/// Reads, compiles and links every component of a configuration.
+///
+/// # Errors
+/// For the first component that cannot be served.
+pub fn deploy(config: &Config, cache: &Cache) -> Result<Deployed, StartError> {
+    let engines = Engines::default();
+    let mut handlers = Vec::new();
+    for handler in &config.handlers {
+        let component = ComponentFile::read(&handler.component).map_err(StartError::File)?;
+        let deployment = Deployment::new(
+            &handler.name,
+            if handler.path.is_empty() { "/" } else { &handler.path },
+            &component,
+            handler.isolation,
+            handler.limits,
+            &engines,
+            cache,
+        )
+        .map_err(StartError::Deploy)?;
+        handlers.push((handler.clone(), deployment));
+    }
+    Ok(Deployed { engines, handlers })
+}
+
+impl Deployed {
+    /// What is deployed.
+    pub fn deployments(&self) -> impl Iterator<Item = &Arc<Deployment>> {
+        self.handlers.iter().map(|(_, deployment)| deployment)
+    }
+}
+
+/// A server that listens, with its loops not yet turning.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Where its second listener listens.
+    pub admin_address: Option<SocketAddr>,
+    config: Config,
+    deployed: Deployed,
+    log: Log,
+    listeners: Vec<std::net::TcpListener>,
+    admin_listener: Option<std::net::TcpListener>,
+}
+
+/// Stops a server, once.
+pub struct Stop(Vec<Settle<()>>);
+
+impl Stop {
+    /// No new connections; requests in flight finish within the bound.
+    pub fn stop(self) {
+        self.0.into_iter().for_each(|settle| settle.settle(()));
+    }
+}
+
+impl Server {
+    /// Binds the addresses.
+    ///
+    /// # Errors
+    /// When one is in use or not ours.
+    pub fn bind(config: Config, deployed: Deployed, log: Log) -> Result<Self, StartError> {
+        let listen = |address, shared| {
+            wire::bind(address, shared).map_err(|error| StartError::Listen(address, error))
+        };
+        let local = |listener: &std::net::TcpListener| {
+            listener.local_addr().map_err(|error| StartError::Listen(config.listen, error))
+        };
+        let several = config.loops > 1;
+        // Without SO_REUSEPORT first, so that an address in use is noticed.
+        if several && config.listen.port() != 0 {
+            listen(config.listen, false)?;
+        }
+        let first = listen(config.listen, several)?;
+        let address = local(&first)?;
+        let mut listeners = vec![first];
+        for _ in 1..config.loops {
+            listeners.push(listen(address, true)?);
+        }
+        let admin_listener = config.admin.map(|admin| listen(admin, false)).transpose()?;
+        let admin_address = admin_listener.as_ref().map(local).transpose()?;
+        Ok(Server { address, admin_address, config, deployed, log, listeners, admin_listener })
+    }
+
+    /// Lets the loops turn, the first on this thread, until the server is stopped and drained.
+    /// `started` is given the means to stop it, before the first request is taken.
+    ///
+    /// # Errors
+    /// When a loop or a thread cannot be made.
+    pub fn run(self, started: impl FnOnce(Stop)) -> Result<(), StartError> {
+        let Server { config, deployed, log, listeners, admin_listener, .. } = self;
+        let system = |what| move |error| StartError::System(what, error);
+        let host_threads =
+            HostThreads::new(config.host_threads).map_err(system("make the host threads"))?;
+        let ticker = Ticker::start(deployed.engines.made().cloned().collect())
+            .map_err(system("start the epoch's thread"))?;
+        let loop_metrics: Vec<_> = listeners.iter().map(|_| Arc::<LoopMetrics>::default()).collect();
+        let metrics = Arc::new(ServerMetrics {
+            loops: loop_metrics.clone(),
+            handlers: deployed.deployments().map(|d| d.metrics.clone()).collect(),
+            log_lines_dropped: log.dropped(),
+        });
+        let site = Arc::new(Site {
+            config,
+            handlers: deployed.handlers,
+            log,
+            ticker: ticker.handle(),
+            host_threads,
+            metrics,
+            ready: AtomicBool::new(true),
+        });
+
+        let mut settles = Vec::new();
+        let mut seats = Vec::new();
+        for (index, listener) in listeners.into_iter().enumerate() {
+            let (settle, stopped) = Pending::new();
+            settles.push(settle);
+            let metrics = loop_metrics[index].clone();
+            seats.push(Seat { index, site: site.clone(), listener, metrics, stopped });
+        }
+        let first = seats.remove(0);
+        let others = seats
+            .into_iter()
+            .map(|seat| {
+                std::thread::Builder::new()
+                    .name(format!("event-loop-{}", seat.index))
+                    .spawn(move || seat.serve(None))
+            })
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(system("start another loop's thread"))?;
+        started(Stop(settles));
+        let outcome = first.serve(admin_listener).map_err(system("run the event loop"));
+        for other in others {
+            match other.join() {
+                Ok(outcome) => outcome.map_err(system("run the event loop"))?,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        site.log.close();
+        outcome
+    }
+}
+
+/// What all loops of a server share.
+struct Site {
+    config: Config,
+    handlers: Vec<(HandlerConfig, Arc<Deployment>)>,
+    log: Log,
+    ticker: TickerHandle,
+    host_threads: HostThreads,
+    metrics: Arc<ServerMetrics>,
+    /// Cleared when the server begins to drain.
+    ready: AtomicBool,
+}
+
+/// One loop's place at the site.
+struct Seat {
+    index: usize,
+    site: Arc<Site>,
+    listener: std::net::TcpListener,
+    metrics: Arc<LoopMetrics>,
+    stopped: Pending<()>,
+}
+
+impl Seat {
+    fn serve(self, admin: Option<std::net::TcpListener>) -> io::Result<()> {
+        let Seat { index, site, listener, metrics, stopped } = self;
+        let _pool = site.host_threads.enter();
+        let mut event_loop = EventLoop::new(Clock::Real, metrics.clone())?;
+        let handle = event_loop.handle();
+        let handlers: Vec<Rc<Handler>> = site
+            .handlers
+            .iter()
+            .map(|(config, deployment)| {
+                let context = Arc::new(GuestContext {
+                    name: config.name.clone(),
+                    environment: config.environment.clone(),
+                    remote: event_loop.remote(),
+                    stdio: Stdio::new(&config.name, site.log.clone()),
+                });
+                Handler::new(deployment.clone(), context, site.ticker.clone(), handle.clone())
+            })
+            .collect();
+        let paths = site.handlers.iter().enumerate();
+        let routes = Routes::new(paths.map(|(index, (config, _))| (config.path.clone(), index)));
+        let dispatcher = Dispatcher::new(
+            index,
+            routes,
+            handlers,
+            site.log.clone(),
+            metrics.clone(),
+            &site.config,
+        );
+        let mut wire_limits = site.config.wire;
+        wire_limits.connections = wire_limits.connections.min(connections_allowed());
+        let acceptor =
+            Acceptor::new(handle.clone(), dispatcher, wire_limits, metrics.clone());
+        acceptor.listen(listener)?;
+        let admin_acceptor = match admin {
+            Some(listener) => {
+                let service = AdminService::new(site.metrics.clone(), {
+                    let site = site.clone();
+                    move || site.ready.load(Ordering::Relaxed)
+                });
+                let acceptor = Acceptor::new(handle.clone(), service, wire_limits, Arc::default());
+                acceptor.listen(listener)?;
+                Some(acceptor)
+            }
+            None => None,
+        };
+        let drain = site.config.drain;
+        event_loop.run(async move {
+            stopped.await;
+            site.ready.store(false, Ordering::Relaxed);
+            site.log.write(Line::new("server").text("event", "draining"));
+            let deadline = handle.sleep_until(handle.now() + drain);
+            let drained = std::pin::pin!(acceptor.drain());
+            if let Either::Right(_) = select(drained, deadline).await {
+                let cut = acceptor.connection_count() as u64;
+                site.log.write(
+                    Line::new("server").text("event", "drain-deadline").number("connections", cut),
+                );
+            }
+            drop(admin_acceptor);
+        })
+    }
+}
+
+/// Descriptors that connections of one listener may take, of those the process may have.
+fn connections_allowed() -> usize {
+    let allowed = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let allowed = allowed.map_or(usize::MAX, |allowed| allowed as usize);
+    allowed.saturating_sub(limits::DESCRIPTORS_RESERVED).max(1)
+}
+
+/// Raises the soft limit of open descriptors to the hard one: every connection is a descriptor.
+pub fn raise_descriptor_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // What cannot be raised stays; connections beyond it are refused.
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+

@@ -1,0 +1,192 @@
+//! Owns the record of one request: a line in the log and the counts of its handler, made when the
+//! request ends, in whatever way it ends.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Method, Request, Uri};
+use http_body::{Body, Frame, SizeHint};
+
+use crate::handlers::{BodyFailed, GuestBody};
+use crate::limits;
+use crate::observe::{HandlerMetrics, Line, Log};
+use crate::wire::{Exchange, Fault, RequestId};
+
+/// nginx's number for a client that left before its answer; it is only ever seen in the log.
+const CLIENT_LEFT: u16 = 499;
+
+/// Where records go.
+#[derive(Clone)]
+pub(super) struct AccessLog {
+    log: Log,
+    on: bool,
+}
+
+impl AccessLog {
+    pub(super) fn new(log: Log, on: bool) -> Self {
+        AccessLog { log, on }
+    }
+
+    pub(super) fn begin<B>(
+        &self,
+        id: RequestId,
+        request: &Request<B>,
+        handler: Option<Arc<HandlerMetrics>>,
+        exchange: Rc<Exchange>,
+        in_flight: Rc<Cell<usize>>,
+    ) -> Record {
+        in_flight.set(in_flight.get() + 1);
+        if let Some(handler) = &handler {
+            handler.in_flight.fetch_add(1, Ordering::Relaxed);
+        }
+        Record {
+            access: self.clone(),
+            id,
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            handler,
+            exchange,
+            in_flight,
+            started: Instant::now(),
+            status: CLIENT_LEFT,
+            bytes: 0,
+            complete: false,
+            on_loop: Cell::new(Duration::ZERO),
+        }
+    }
+
+    /// A line for bytes that never became a request.
+    pub(super) fn refused(&self, id: RequestId, fault: Fault, peer: Option<SocketAddr>) {
+        if !self.on {
+            return;
+        }
+        let mut line = Line::new("access")
+            .text("id", &id.to_string())
+            .number("status", fault.status().as_u16().into())
+            .text("code", fault.code());
+        if let Some(peer) = peer {
+            line = line.text("peer", &peer.to_string());
+        }
+        self.log.write(line);
+    }
+}
+
+/// One request under way.
+pub(super) struct Record {
+    access: AccessLog,
+    id: RequestId,
+    method: Method,
+    uri: Uri,
+    handler: Option<Arc<HandlerMetrics>>,
+    exchange: Rc<Exchange>,
+    in_flight: Rc<Cell<usize>>,
+    started: Instant,
+    pub(super) status: u16,
+    bytes: u64,
+    complete: bool,
+    on_loop: Cell<Duration>,
+}
+
+impl Record {
+    pub(super) fn handler_name(&self) -> &str {
+        self.handler.as_ref().map_or("-", |handler| &handler.name)
+    }
+
+    /// Sets the time the guest held the loop for this request.
+    pub(super) fn charge(&self, on_loop: Duration) {
+        self.on_loop.set(on_loop);
+    }
+
+    fn line(&self, status: u16, took: Duration) -> Line {
+        let path = self.uri.path();
+        let path = &path[..path.floor_char_boundary(limits::LOG_PATH_BYTES_MAX)];
+        let on_loop = self.on_loop.get().min(took);
+        let mut line = Line::new("access")
+            .text("id", &self.id.to_string())
+            .text("handler", self.handler_name())
+            .text("method", self.method.as_str())
+            .text("path", path)
+            .number("status", status.into())
+            .number("bytes", self.bytes)
+            .number("total_us", took.as_micros() as u64)
+            .number("on_loop_us", on_loop.as_micros() as u64)
+            .number("suspended_us", (took - on_loop).as_micros() as u64);
+        if !self.complete {
+            line = line.text("ended", "cut");
+        }
+        line
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let took = self.started.elapsed();
+        let status = self.exchange.fault.get().map_or(self.status, |f| f.status().as_u16());
+        self.in_flight.set(self.in_flight.get() - 1);
+        if let Some(handler) = &self.handler {
+            handler.in_flight.fetch_sub(1, Ordering::Relaxed);
+            handler.finished(status, took);
+        }
+        if self.access.on {
+            self.access.log.write(self.line(status, took));
+        }
+    }
+}
+
+/// A response's body; its end is the end of the request.
+pub(super) struct ObservedBody {
+    body: GuestBody,
+    record: Record,
+}
+
+impl ObservedBody {
+    /// `is_head`: no one will ask for the body, and that is no fault of anyone's.
+    pub(super) fn new(body: GuestBody, mut record: Record, is_head: bool) -> Self {
+        if record.on_loop.get().is_zero() {
+            record.charge(body.on_loop());
+        }
+        record.complete = is_head || body.is_end_stream();
+        ObservedBody { body, record }
+    }
+}
+
+impl Body for ObservedBody {
+    type Data = Bytes;
+    type Error = BodyFailed;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFailed>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.record.bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
+            }
+            Poll::Ready(None) => self.record.complete = true,
+            _ => {}
+        }
+        if polled.is_ready() && !self.body.is_whole() {
+            self.record.charge(self.body.on_loop());
+        }
+        if self.body.is_end_stream() && matches!(polled, Poll::Ready(Some(Ok(_)))) {
+            self.record.complete = true;
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

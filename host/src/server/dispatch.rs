@@ -1,0 +1,239 @@
+//! Owns the way of one request: route, admission, handler, response. And the one mapping from a
+//! failure to a status.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::{Method, Request, Response, StatusCode};
+
+use super::access::{AccessLog, ObservedBody, Record};
+use super::index;
+use crate::config::Config;
+use crate::handlers::{Call, Failure, GuestBody, Handler};
+use crate::observe::{Line, Log, LoopMetrics};
+use crate::tenants::Routes;
+use crate::wire::{Exchange, Fault, Incoming, RequestId, Service, error_body};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The service of one loop.
+pub(super) struct Dispatcher {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    routes: Routes,
+    handlers: Vec<Rc<Handler>>,
+    log: Log,
+    access: AccessLog,
+    metrics: Arc<LoopMetrics>,
+    /// Counts up from a start of its own in each process and loop.
+    next_id: Cell<u64>,
+    in_flight: Rc<Cell<usize>>,
+    in_flight_max: usize,
+}
+
+impl Dispatcher {
+    pub(super) fn new(
+        index: usize,
+        routes: Routes,
+        handlers: Vec<Rc<Handler>>,
+        log: Log,
+        metrics: Arc<LoopMetrics>,
+        config: &Config,
+    ) -> Self {
+        let access = AccessLog::new(log.clone(), config.access_log);
+        Dispatcher {
+            inner: Rc::new(Inner {
+                routes,
+                handlers,
+                log,
+                access,
+                metrics,
+                next_id: Cell::new(first_id(index)),
+                in_flight: Rc::default(),
+                in_flight_max: config.requests_in_flight,
+            }),
+        }
+    }
+}
+
+/// So that the ids of two processes, or of two loops of one, do not meet.
+fn first_id(index: usize) -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    let random = RandomState::new().hash_one(index);
+    (random & 0x00ff_ffff_0000_0000) | (index as u64) << 56
+}
+
+impl Service for Dispatcher {
+    type Body = ObservedBody;
+
+    fn call(
+        &self,
+        request: Request<Incoming>,
+        exchange: Rc<Exchange>,
+    ) -> impl Future<Output = Response<ObservedBody>> + 'static {
+        let inner = self.inner.clone();
+        async move { inner.answer(request, exchange).await }
+    }
+
+    fn refused(&self, fault: Fault, peer: Option<SocketAddr>) -> String {
+        let inner = &self.inner;
+        inner.metrics.malformed.fetch_add(1, Ordering::Relaxed);
+        let id = inner.new_id();
+        inner.access.refused(id, fault, peer);
+        id.to_string()
+    }
+}
+
+impl Inner {
+    fn new_id(&self) -> RequestId {
+        let id = self.next_id.get();
+        self.next_id.set(id.wrapping_add(1));
+        RequestId(id)
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        exchange: Rc<Exchange>,
+    ) -> Response<ObservedBody> {
+        let id = self.new_id();
+        exchange.id.set(Some(id));
+        let is_head = *request.method() == Method::HEAD;
+        let found = self.routes.find(request.uri().path());
+        let handler = found.map(|index| self.handlers[index].clone());
+        let record = self.access.begin(
+            id,
+            &request,
+            handler.as_ref().map(|handler| handler.deployment().metrics.clone()),
+            exchange,
+            self.in_flight.clone(),
+        );
+        let outcome = match handler {
+            _ if *request.method() == Method::CONNECT => Err(Refusal::Method),
+            _ if self.in_flight.get() > self.in_flight_max => Err(Refusal::Overload),
+            None => self.without_handler(&request),
+            Some(handler) => self.call(&handler, request, id).await,
+        };
+        let response = outcome.unwrap_or_else(|refusal| self.refuse(&refusal, id, &record));
+        finish(response, id, is_head, record)
+    }
+
+    async fn call(
+        &self,
+        handler: &Rc<Handler>,
+        request: Request<Incoming>,
+        id: RequestId,
+    ) -> Result<Response<GuestBody>, Refusal> {
+        let (head, body) = request.into_parts();
+        let body = handler.receive(body).await.map_err(|_| Refusal::BodyBroken)?;
+        let mut invocation = handler.invoke(Call { head, body, id });
+        let outcome = poll_fn(|cx| invocation.poll_response(cx)).await;
+        outcome.map_err(|failure| Refusal::Failed(failure, invocation.on_loop()))
+    }
+
+    fn without_handler(&self, request: &Request<Incoming>) -> Result<Response<GuestBody>, Refusal> {
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        if request.uri().path() != "/" || !is_read {
+            return Err(Refusal::NoRoute);
+        }
+        let page = index::page(self.handlers.iter().map(|handler| &**handler.deployment()));
+        let mut response = Response::new(GuestBody::of(Bytes::from(page)));
+        let html = HeaderValue::from_static("text/html; charset=utf-8");
+        response.headers_mut().insert(CONTENT_TYPE, html);
+        Ok(response)
+    }
+
+    /// The one mapping from what went wrong to what the client is told.
+    fn refuse(&self, refusal: &Refusal, id: RequestId, record: &Record) -> Response<GuestBody> {
+        let (status, code) = refusal.status_and_code();
+        if let Refusal::Failed(failure, on_loop) = refusal {
+            record.charge(*on_loop);
+            self.report(failure, code, id, record);
+        }
+        let body = error_body(code, &id.to_string());
+        let mut response = Response::new(GuestBody::of(Bytes::from(body)));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        if refusal.may_be_tried_again() {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+
+    /// What the client is not told goes to the log.
+    fn report(&self, failure: &Failure, code: &str, id: RequestId, record: &Record) {
+        let detail = match failure {
+            Failure::Trap(detail)
+            | Failure::InvalidResponse(detail)
+            | Failure::Handler(detail) => detail,
+            _ => "",
+        };
+        let mut line = Line::new("server").text("event", "handler-failed").text("code", code);
+        line = line.text("handler", record.handler_name()).text("id", &id.to_string());
+        if !detail.is_empty() {
+            line = line.text("detail", detail);
+        }
+        self.log.write(line);
+    }
+}
+
+/// Why a request is answered by the host and not by its handler.
+enum Refusal {
+    NoRoute,
+    Method,
+    Overload,
+    BodyBroken,
+    Failed(Failure, std::time::Duration),
+}
+
+impl Refusal {
+    fn status_and_code(&self) -> (StatusCode, &'static str) {
+        match self {
+            Refusal::NoRoute => (StatusCode::NOT_FOUND, "no-handler"),
+            Refusal::Method => (StatusCode::NOT_IMPLEMENTED, "method-not-implemented"),
+            Refusal::Overload => (StatusCode::SERVICE_UNAVAILABLE, "overload"),
+            Refusal::BodyBroken => (StatusCode::BAD_REQUEST, "body-broken"),
+            Refusal::Failed(failure, _) => match failure {
+                Failure::Trap(_) => (StatusCode::INTERNAL_SERVER_ERROR, "trap"),
+                Failure::NoResponse => (StatusCode::INTERNAL_SERVER_ERROR, "no-response"),
+                Failure::InvalidResponse(_) => {
+                    (StatusCode::INTERNAL_SERVER_ERROR, "invalid-response")
+                }
+                Failure::Handler(_) => (StatusCode::INTERNAL_SERVER_ERROR, "handler-error"),
+                Failure::InstanceLost => (StatusCode::INTERNAL_SERVER_ERROR, "instance-lost"),
+                Failure::CpuLimit => (StatusCode::SERVICE_UNAVAILABLE, "cpu-limit"),
+                Failure::MemoryLimit => (StatusCode::SERVICE_UNAVAILABLE, "memory-limit"),
+                Failure::NoInstance => (StatusCode::SERVICE_UNAVAILABLE, "no-instance"),
+                Failure::WallLimit => (StatusCode::GATEWAY_TIMEOUT, "wall-limit"),
+            },
+        }
+    }
+
+    fn may_be_tried_again(&self) -> bool {
+        matches!(self, Refusal::Overload | Refusal::Failed(Failure::NoInstance, _))
+    }
+}
+
+/// Marks a response with its request's id and has its body observed.
+fn finish(
+    response: Response<GuestBody>,
+    id: RequestId,
+    is_head: bool,
+    mut record: Record,
+) -> Response<ObservedBody> {
+    let (mut head, body) = response.into_parts();
+    record.status = head.status.as_u16();
+    let digits = id.to_string();
+    let value = HeaderValue::from_str(&digits).expect("hexadecimal digits");
+    head.headers.insert(REQUEST_ID, value);
+    Response::from_parts(head, ObservedBody::new(body, record, is_head))
+}

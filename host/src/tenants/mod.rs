@@ -1,0 +1,5 @@
+//! Owns who serves a request.
+
+mod routes;
+
+pub use routes::Routes;

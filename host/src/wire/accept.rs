@@ -1,0 +1,199 @@
+//! Owns the listening socket: takes connections, up to a bound, and rests when the process has
+//! no descriptor left.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use http::StatusCode;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::channel::ReadBuffer;
+use super::connection::{self, Shared};
+use super::{Service, WireLimits, refusal};
+use crate::event_loop::{Handle, TaskId, TcpListener, TcpStream};
+use crate::limits;
+use crate::observe::LoopMetrics;
+
+/// Binds a listening socket. `shared` lets several loops listen on the same address, each with a
+/// socket of its own (`SO_REUSEPORT`): the kernel spreads the connections.
+///
+/// # Errors
+/// When the address is in use or not ours.
+pub fn bind(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if shared {
+        socket.set_reuse_port(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(limits::ACCEPT_BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// The connections of one loop, from every socket it listens on for one service.
+pub struct Acceptor<S> {
+    inner: Rc<Inner<S>>,
+}
+
+struct Inner<S> {
+    shared: Rc<Shared<S>>,
+    connections: RefCell<HashSet<TaskId>>,
+    /// The accepting tasks, ended when the server drains.
+    listeners: RefCell<Vec<TaskId>>,
+    /// Who waits for the last connection to end.
+    last_gone: Cell<Option<std::task::Waker>>,
+    metrics: Arc<LoopMetrics>,
+}
+
+impl<S: Service> Acceptor<S> {
+    /// An acceptor without a socket yet.
+    pub fn new(handle: Handle, service: S, limits: WireLimits, metrics: Arc<LoopMetrics>) -> Self {
+        let buffer: ReadBuffer =
+            Rc::new(RefCell::new(vec![0; limits::READ_BYTES].into_boxed_slice()));
+        let shared =
+            Rc::new(Shared { service, limits, handle, buffer, draining: Cell::new(false) });
+        Acceptor {
+            inner: Rc::new(Inner {
+                shared,
+                connections: RefCell::default(),
+                listeners: RefCell::default(),
+                last_gone: Cell::new(None),
+                metrics,
+            }),
+        }
+    }
+
+    /// Takes connections from a bound socket from now on.
+    ///
+    /// # Errors
+    /// When the loop cannot watch the socket.
+    pub fn listen(&self, listener: std::net::TcpListener) -> io::Result<()> {
+        let handle = &self.inner.shared.handle;
+        let listener = handle.listen(listener)?;
+        let task = handle.spawn(accept_all(self.inner.clone(), listener));
+        self.inner.listeners.borrow_mut().push(task);
+        Ok(())
+    }
+
+    /// Takes no more connections, closes those that are idle, and resolves when the last request
+    /// in flight is answered.
+    pub async fn drain(&self) {
+        let inner = &self.inner;
+        inner.shared.draining.set(true);
+        for listener in inner.listeners.take() {
+            inner.shared.handle.cancel(listener);
+        }
+        let connections: Vec<TaskId> = inner.connections.borrow().iter().copied().collect();
+        for connection in connections {
+            inner.shared.handle.wake(connection);
+        }
+        poll_fn(|cx| {
+            if inner.connections.borrow().is_empty() {
+                return Poll::Ready(());
+            }
+            inner.last_gone.set(Some(cx.waker().clone()));
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Connections open now.
+    pub fn connection_count(&self) -> usize {
+        self.inner.connections.borrow().len()
+    }
+}
+
+async fn accept_all<S: Service>(inner: Rc<Inner<S>>, listener: TcpListener) {
+    let handle = &inner.shared.handle;
+    loop {
+        for _ in 0..limits::ACCEPTS_PER_TURN {
+            match poll_fn(|cx| listener.poll_accept(cx)).await {
+                Ok(stream) => Inner::take(&inner, stream),
+                Err(error) if is_out_of_descriptors(&error) => {
+                    inner.metrics.accept_backoffs.fetch_add(1, Ordering::Relaxed);
+                    handle.sleep_until(handle.now() + limits::ACCEPT_BACKOFF).await;
+                }
+                // The connection is gone before it was taken; the next may be well.
+                Err(_) => {}
+            }
+        }
+        step_back().await;
+    }
+}
+
+/// Lets the other tasks of this turn go first.
+async fn step_back() {
+    let mut stepped = false;
+    poll_fn(|cx: &mut Context<'_>| {
+        if std::mem::replace(&mut stepped, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let errno = Errno::from_io_error(error);
+    [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM].map(Some).contains(&errno)
+}
+
+impl<S: Service> Inner<S> {
+    fn take(inner: &Rc<Self>, stream: TcpStream) {
+        inner.metrics.accepted.fetch_add(1, Ordering::Relaxed);
+        if inner.connections.borrow().len() >= inner.shared.limits.connections {
+            inner.refuse(stream);
+            return;
+        }
+        let peer = stream.peer_addr();
+        let place = Place { inner: inner.clone(), task: Cell::new(None) };
+        let shared = inner.shared.clone();
+        let task = inner.shared.handle.spawn(async move {
+            place.task.set(place.inner.shared.handle.current_task());
+            connection::serve(stream, peer, shared).await;
+        });
+        inner.connections.borrow_mut().insert(task);
+        inner.count();
+    }
+
+    /// Best effort, in one write that does not wait: the kernel has room for it on a new socket.
+    fn refuse(&self, mut stream: TcpStream) {
+        self.metrics.connections_refused.fetch_add(1, Ordering::Relaxed);
+        let answer = refusal::answer(StatusCode::SERVICE_UNAVAILABLE, "too-many-connections", "-");
+        let _ = stream.try_write(&answer);
+    }
+
+    fn count(&self) {
+        let open = self.connections.borrow().len() as u64;
+        self.metrics.connections.store(open, Ordering::Relaxed);
+    }
+}
+
+/// A connection's place among the others, given back when its task ends in whatever way.
+struct Place<S: Service> {
+    inner: Rc<Inner<S>>,
+    task: Cell<Option<TaskId>>,
+}
+
+impl<S: Service> Drop for Place<S> {
+    fn drop(&mut self) {
+        let Some(task) = self.task.get() else { return };
+        self.inner.connections.borrow_mut().remove(&task);
+        self.inner.count();
+        if self.inner.connections.borrow().is_empty() {
+            if let Some(waker) = self.inner.last_gone.take() {
+                waker.wake();
+            }
+        }
+    }
+}

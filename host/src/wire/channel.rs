@@ -1,0 +1,149 @@
+//! Owns one connection's socket, and what is known of its state: what hyper reads and writes
+//! passes here, past the framer and the clock.
+
+use std::cell::RefCell;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use tokio::io::AsyncWrite;
+
+use super::WireLimits;
+use super::framing::{Fault, Framer, Phase};
+use crate::event_loop::{Handle, TcpStream};
+
+/// A buffer that the connections of a loop read into, one at a time: an idle connection has none.
+pub(super) type ReadBuffer = Rc<RefCell<Box<[u8]>>>;
+
+pub(super) struct Channel {
+    pub(super) stream: TcpStream,
+    pub(super) framer: Framer,
+    /// Set once; from then on nothing more is read.
+    pub(super) fault: Option<Fault>,
+    /// Since when the state of the connection is what it is: idle, or in the middle of a head.
+    pub(super) phase_since: Instant,
+    /// Since when hyper waits for bytes the client does not send.
+    pub(super) read_waits_since: Option<Instant>,
+    /// Since when hyper waits for room the client does not make.
+    pub(super) write_waits_since: Option<Instant>,
+    buffer: ReadBuffer,
+    handle: Handle,
+}
+
+impl Channel {
+    pub(super) fn new(
+        stream: TcpStream,
+        limits: &WireLimits,
+        buffer: ReadBuffer,
+        handle: Handle,
+    ) -> Self {
+        Channel {
+            stream,
+            framer: Framer::new(limits.body_bytes),
+            fault: None,
+            phase_since: handle.now(),
+            read_waits_since: None,
+            write_waits_since: None,
+            buffer,
+            handle,
+        }
+    }
+
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut out: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.fault.is_some() {
+            // The connection's task sees the fault when this poll is over.
+            return Poll::Pending;
+        }
+        let shared = self.buffer.clone();
+        let mut buffer = shared.borrow_mut();
+        let room = out.remaining().min(buffer.len());
+        let Poll::Ready(read) = self.stream.poll_read_into(cx, &mut buffer[..room]) else {
+            self.read_waits_since.get_or_insert(self.handle.now());
+            return Poll::Pending;
+        };
+        self.read_waits_since = None;
+        let count = read?;
+        let before = self.framer.phase();
+        let bytes = &buffer[..count];
+        match self.framer.check(bytes) {
+            Ok(()) => out.put_slice(bytes),
+            Err((fault, good)) => {
+                self.fault = Some(fault);
+                if good == 0 {
+                    return Poll::Pending;
+                }
+                out.put_slice(&bytes[..good]);
+            }
+        }
+        if before == Phase::Idle || self.framer.phase() == Phase::Idle {
+            self.phase_since = self.handle.now();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn note_write(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if written.is_pending() {
+            self.write_waits_since.get_or_insert(self.handle.now());
+        } else {
+            self.write_waits_since = None;
+        }
+        written
+    }
+}
+
+/// The channel as hyper sees it.
+#[derive(Clone)]
+pub(super) struct ChannelIo(pub(super) Rc<RefCell<Channel>>);
+
+impl Read for ChannelIo {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.0.borrow_mut().poll_read(cx, out)
+    }
+}
+
+impl Write for ChannelIo {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut channel = self.0.borrow_mut();
+        let written = Pin::new(&mut channel.stream).poll_write(cx, bytes);
+        channel.note_write(written)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut channel = self.0.borrow_mut();
+        let written = Pin::new(&mut channel.stream).poll_write_vectored(cx, slices);
+        channel.note_write(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut channel = self.0.borrow_mut();
+        ready!(Pin::new(&mut channel.stream).poll_shutdown(cx))?;
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,473 @@
+//! Owns the line between a request and the bytes that are not one.
+//!
+//! Every byte passes here on its way to hyper. hyper reads leniently, as it must as a library:
+//! it takes a bare LF for a line's end, and lets `Transfer-Encoding` silently win over
+//! `Content-Length`. Behind a proxy that reads otherwise, each such liberty is a smuggled request
+//! (RFC 9112, section 11.2). So the framing is checked strictly first, and the last byte of a
+//! head that fails is withheld: hyper never sees a request in it.
+//!
+//! The framer also counts what has bounds, and knows at any time which part of a message the
+//! connection is in, so deadlines need no help from hyper.
+
+use memchr::memchr;
+
+use crate::limits;
+
+/// Why a connection's bytes are refused. Each is answered with a status and closes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Not HTTP, or not in a way that everyone would read alike.
+    Malformed(&'static str),
+    /// The target is too long.
+    TargetTooLong,
+    /// The head is too long or has too many fields.
+    HeadTooLarge,
+    /// The body is longer than allowed.
+    BodyTooLarge,
+    /// A transfer coding other than `chunked`.
+    UnknownCoding,
+    /// A version other than 1.0 and 1.1.
+    UnknownVersion,
+    /// The client took too long over a head or a body.
+    TimedOut,
+}
+
+impl Fault {
+    /// The status that tells the client.
+    pub fn status(self) -> http::StatusCode {
+        match self {
+            Fault::Malformed(_) => http::StatusCode::BAD_REQUEST,
+            Fault::TargetTooLong => http::StatusCode::URI_TOO_LONG,
+            Fault::HeadTooLarge => http::StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Fault::BodyTooLarge => http::StatusCode::PAYLOAD_TOO_LARGE,
+            Fault::UnknownCoding => http::StatusCode::NOT_IMPLEMENTED,
+            Fault::UnknownVersion => http::StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            Fault::TimedOut => http::StatusCode::REQUEST_TIMEOUT,
+        }
+    }
+
+    /// The short code that tells the client more.
+    pub fn code(self) -> &'static str {
+        match self {
+            Fault::Malformed(what) => what,
+            Fault::TargetTooLong => "target-too-long",
+            Fault::HeadTooLarge => "head-too-large",
+            Fault::BodyTooLarge => "body-too-large",
+            Fault::UnknownCoding => "unknown-transfer-coding",
+            Fault::UnknownVersion => "unknown-version",
+            Fault::TimedOut => "request-timeout",
+        }
+    }
+}
+
+/// Which part of a message comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Between two messages: nothing of the next one has come.
+    Idle,
+    /// Some of a head has come.
+    Head,
+    /// The head is complete, the body is not.
+    Body,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    RequestLine,
+    Field,
+    Content { remaining: u64 },
+    ChunkSize,
+    ChunkData { remaining: u64 },
+    ChunkEnd,
+    Trailer,
+}
+
+/// What the fields read so far say about the message.
+#[derive(Clone, Copy, Default)]
+struct Head {
+    http_1_0: bool,
+    hosts: u32,
+    fields: usize,
+    content_length: Option<u64>,
+    chunked: bool,
+}
+
+/// Follows the framing of one connection's requests.
+pub struct Framer {
+    state: State,
+    head: Head,
+    /// The part of a line that came with an earlier read. Empty nearly always.
+    partial: Vec<u8>,
+    /// Bytes of this head, or of this trailer section, before the line under way.
+    section_bytes: usize,
+    /// Bytes of this chunked body.
+    body_bytes: u64,
+    body_bytes_max: u64,
+    heads: u64,
+}
+
+impl Framer {
+    /// A framer for a new connection, with the longest body it lets pass.
+    pub fn new(body_bytes_max: u64) -> Self {
+        Framer {
+            state: State::RequestLine,
+            head: Head::default(),
+            partial: Vec::new(),
+            section_bytes: 0,
+            body_bytes: 0,
+            body_bytes_max,
+            heads: 0,
+        }
+    }
+
+    /// The part of a message the connection is in.
+    pub fn phase(&self) -> Phase {
+        match self.state {
+            State::RequestLine if self.partial.is_empty() && self.section_bytes == 0 => Phase::Idle,
+            State::RequestLine | State::Field => Phase::Head,
+            _ => Phase::Body,
+        }
+    }
+
+    /// Heads passed so far.
+    pub fn heads(&self) -> u64 {
+        self.heads
+    }
+
+    /// Checks the bytes that came next. All of them may pass, or as many as are given with the
+    /// fault.
+    ///
+    /// # Errors
+    /// The fault and the number of bytes before it that may pass.
+    pub fn check(&mut self, bytes: &[u8]) -> Result<(), (Fault, usize)> {
+        let mut at = 0;
+        while at < bytes.len() {
+            let rest = &bytes[at..];
+            let used = match self.state {
+                State::Content { remaining } => self.content(remaining, rest),
+                State::ChunkData { remaining } => self.chunk_data(remaining, rest),
+                _ => self.line_of(rest),
+            };
+            at += used.map_err(|fault| (fault, at))?;
+        }
+        Ok(())
+    }
+
+    fn content(&mut self, remaining: u64, bytes: &[u8]) -> Result<usize, Fault> {
+        let used = remaining.min(bytes.len() as u64);
+        self.state = match remaining - used {
+            0 => self.next_message(),
+            remaining => State::Content { remaining },
+        };
+        Ok(used as usize)
+    }
+
+    fn chunk_data(&mut self, remaining: u64, bytes: &[u8]) -> Result<usize, Fault> {
+        let used = remaining.min(bytes.len() as u64);
+        self.state = match remaining - used {
+            0 => State::ChunkEnd,
+            remaining => State::ChunkData { remaining },
+        };
+        Ok(used as usize)
+    }
+
+    /// Takes bytes up to the next line's end, and the line with them if the end is there.
+    fn line_of(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
+        let Some(end) = memchr(b'\n', bytes) else {
+            self.fits(self.partial.len() + bytes.len())?;
+            self.partial.extend_from_slice(bytes);
+            return Ok(bytes.len());
+        };
+        let length = self.partial.len() + end + 1;
+        self.fits(length)?;
+        if self.partial.is_empty() {
+            self.terminated(&bytes[..end])?;
+        } else {
+            let mut line = std::mem::take(&mut self.partial);
+            line.extend_from_slice(&bytes[..end]);
+            let outcome = self.terminated(&line);
+            line.clear();
+            // Kept for its memory, unless a client made it large.
+            if line.capacity() <= 1024 {
+                self.partial = line;
+            }
+            outcome?;
+        }
+        Ok(end + 1)
+    }
+
+    /// Whether a line of `length` bytes is within the bound of its section.
+    fn fits(&self, length: usize) -> Result<(), Fault> {
+        let total = self.section_bytes + length;
+        match self.state {
+            State::RequestLine if length > limits::TARGET_BYTES_MAX + 64 => {
+                Err(Fault::TargetTooLong)
+            }
+            State::RequestLine | State::Field if total > limits::HEAD_BYTES_MAX => {
+                Err(Fault::HeadTooLarge)
+            }
+            State::Trailer if total > limits::TRAILER_BYTES_MAX => Err(Fault::HeadTooLarge),
+            State::ChunkSize | State::ChunkEnd if length > limits::CHUNK_LINE_BYTES_MAX => {
+                Err(Fault::Malformed("bad-chunk"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A line without its LF: the CR must be there, and nowhere else.
+    fn terminated(&mut self, line: &[u8]) -> Result<(), Fault> {
+        let Some((b'\r', line)) = line.split_last() else {
+            return Err(Fault::Malformed("bare-line-feed"));
+        };
+        if memchr(b'\r', line).is_some() {
+            return Err(Fault::Malformed("bare-carriage-return"));
+        }
+        self.section_bytes += line.len() + 2;
+        match self.state {
+            State::RequestLine => self.request_line(line),
+            State::Field => self.field_line(line),
+            State::ChunkSize => self.chunk_size(line),
+            State::ChunkEnd if line.is_empty() => {
+                self.state = State::ChunkSize;
+                Ok(())
+            }
+            State::ChunkEnd => Err(Fault::Malformed("bad-chunk")),
+            State::Trailer => self.trailer_line(line),
+            State::Content { .. } | State::ChunkData { .. } => unreachable!("not made of lines"),
+        }
+    }
+
+    fn request_line(&mut self, line: &[u8]) -> Result<(), Fault> {
+        if line.is_empty() {
+            // RFC 9112, section 2.2: an empty line before the request line is ignored.
+            return if self.section_bytes > 4 { Err(BAD_REQUEST_LINE) } else { Ok(()) };
+        }
+        let mut parts = line.split(|byte| *byte == b' ');
+        let (Some(method), Some(target), Some(version), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(BAD_REQUEST_LINE);
+        };
+        if method.is_empty() || !method.iter().all(|byte| is_token(*byte)) {
+            return Err(BAD_REQUEST_LINE);
+        }
+        if target.len() > limits::TARGET_BYTES_MAX {
+            return Err(Fault::TargetTooLong);
+        }
+        check_target(method, target)?;
+        self.head = Head::default();
+        match version {
+            b"HTTP/1.1" => {}
+            b"HTTP/1.0" => self.head.http_1_0 = true,
+            _ if is_version(version) => return Err(Fault::UnknownVersion),
+            _ => return Err(BAD_REQUEST_LINE),
+        }
+        self.state = State::Field;
+        Ok(())
+    }
+
+    fn field_line(&mut self, line: &[u8]) -> Result<(), Fault> {
+        if line.is_empty() {
+            return self.end_of_head();
+        }
+        self.head.fields += 1;
+        if self.head.fields > limits::HEADER_COUNT_MAX {
+            return Err(Fault::HeadTooLarge);
+        }
+        let (name, value) = split_field(line)?;
+        // Only three names concern the framing; their first letters and lengths tell them apart
+        // from nearly all others without a comparison.
+        match (name.len(), name[0] | 0x20) {
+            (4, b'h') if name.eq_ignore_ascii_case(b"host") => {
+                self.head.hosts += 1;
+                if self.head.hosts > 1 {
+                    return Err(Fault::Malformed("several-hosts"));
+                }
+                check_host(value)
+            }
+            (14, b'c') if name.eq_ignore_ascii_case(b"content-length") => {
+                if self.head.content_length.is_some() {
+                    return Err(Fault::Malformed("several-content-lengths"));
+                }
+                self.head.content_length = Some(parse_length(value)?);
+                Ok(())
+            }
+            (17, b't') if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+                if self.head.chunked {
+                    return Err(Fault::Malformed("several-transfer-codings"));
+                }
+                if !value.eq_ignore_ascii_case(b"chunked") {
+                    return Err(Fault::UnknownCoding);
+                }
+                self.head.chunked = true;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn end_of_head(&mut self) -> Result<(), Fault> {
+        let head = self.head;
+        if head.hosts == 0 && !head.http_1_0 {
+            return Err(Fault::Malformed("no-host"));
+        }
+        if head.chunked && head.content_length.is_some() {
+            return Err(Fault::Malformed("two-body-lengths"));
+        }
+        if head.chunked && head.http_1_0 {
+            return Err(Fault::Malformed("chunked-in-http-1.0"));
+        }
+        if head.content_length.is_some_and(|length| length > self.body_bytes_max) {
+            return Err(Fault::BodyTooLarge);
+        }
+        self.heads += 1;
+        self.section_bytes = 0;
+        self.body_bytes = 0;
+        self.state = match head.content_length {
+            _ if head.chunked => State::ChunkSize,
+            Some(remaining @ 1..) => State::Content { remaining },
+            _ => self.next_message(),
+        };
+        Ok(())
+    }
+
+    fn chunk_size(&mut self, line: &[u8]) -> Result<(), Fault> {
+        self.section_bytes = 0;
+        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        let extension = &line[digits..];
+        // Sixteen digits could overflow; fifteen are more than any bound allows.
+        if digits == 0 || digits > 15 || !(extension.is_empty() || extension[0] == b';') {
+            return Err(Fault::Malformed("bad-chunk"));
+        }
+        if !extension.iter().all(|byte| is_field_content(*byte)) {
+            return Err(Fault::Malformed("bad-chunk"));
+        }
+        let size = line[..digits].iter().fold(0_u64, |size, digit| {
+            size << 4 | u64::from((*digit as char).to_digit(16).expect("a hex digit"))
+        });
+        self.body_bytes += size;
+        if self.body_bytes > self.body_bytes_max {
+            return Err(Fault::BodyTooLarge);
+        }
+        self.state = match size {
+            0 => State::Trailer,
+            remaining => State::ChunkData { remaining },
+        };
+        Ok(())
+    }
+
+    fn trailer_line(&mut self, line: &[u8]) -> Result<(), Fault> {
+        if line.is_empty() {
+            self.state = self.next_message();
+            return Ok(());
+        }
+        let (name, _) = split_field(line)?;
+        let framing: [&[u8]; 3] = [b"content-length", b"transfer-encoding", b"host"];
+        if framing.iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden)) {
+            return Err(Fault::Malformed("bad-trailer"));
+        }
+        Ok(())
+    }
+
+    fn next_message(&mut self) -> State {
+        self.section_bytes = 0;
+        State::RequestLine
+    }
+}
+
+const BAD_REQUEST_LINE: Fault = Fault::Malformed("bad-request-line");
+const BAD_FIELD: Fault = Fault::Malformed("bad-field");
+
+/// Name and value, without the white space around the value. A line that begins with white space
+/// continues the one before (obs-fold), and white space before the colon hides a field from some
+/// readers: both are refused, for a space is not part of a name.
+fn split_field(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
+    let colon = memchr(b':', line).ok_or(BAD_FIELD)?;
+    let (name, value) = (&line[..colon], &line[colon + 1..]);
+    if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
+        return Err(BAD_FIELD);
+    }
+    if !value.iter().all(|byte| is_field_content(*byte)) {
+        return Err(BAD_FIELD);
+    }
+    let value = value.trim_ascii();
+    Ok((name, value))
+}
+
+/// RFC 9112, section 3.2: origin form, absolute form, or `*` for OPTIONS. CONNECT has a form of
+/// its own, and is refused with its status later.
+fn check_target(method: &[u8], target: &[u8]) -> Result<(), Fault> {
+    let well_formed = target.iter().all(|byte| matches!(byte, 0x21..=0x7e) && *byte != b'#');
+    let has_form = match target {
+        [b'/', ..] => true,
+        b"*" => method == b"OPTIONS",
+        _ if method == b"CONNECT" => !target.is_empty(),
+        _ => starts_with_scheme(target),
+    };
+    if well_formed && has_form { Ok(()) } else { Err(Fault::Malformed("bad-target")) }
+}
+
+fn starts_with_scheme(target: &[u8]) -> bool {
+    let schemes: [&[u8]; 2] = [b"http://", b"https://"];
+    schemes.iter().any(|scheme| {
+        target.len() > scheme.len() && target[..scheme.len()].eq_ignore_ascii_case(scheme)
+    })
+}
+
+fn is_version(version: &[u8]) -> bool {
+    matches!(version, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+        if major.is_ascii_digit() && minor.is_ascii_digit())
+}
+
+/// RFC 9110, section 7.2, loosely: the characters of a name or address and a port.
+fn check_host(value: &[u8]) -> Result<(), Fault> {
+    let of_a_host =
+        |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(byte);
+    if value.iter().all(of_a_host) { Ok(()) } else { Err(Fault::Malformed("bad-host")) }
+}
+
+fn parse_length(value: &[u8]) -> Result<u64, Fault> {
+    let bad = Fault::Malformed("bad-content-length");
+    // Nineteen digits always fit in 64 bits.
+    if value.is_empty() || value.len() > 19 || !value.iter().all(u8::is_ascii_digit) {
+        return Err(bad);
+    }
+    Ok(value.iter().fold(0, |length, digit| length * 10 + u64::from(digit - b'0')))
+}
+
+/// RFC 9110, section 5.6.2.
+fn is_token(byte: u8) -> bool {
+    const TOKEN: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            let character = byte as u8;
+            table[byte] = character.is_ascii_alphanumeric()
+                || matches!(
+                    character,
+                    b'!' | b'#'
+                        | b'$'
+                        | b'%'
+                        | b'&'
+                        | b'\''
+                        | b'*'
+                        | b'+'
+                        | b'-'
+                        | b'.'
+                        | b'^'
+                        | b'_'
+                        | b'`'
+                        | b'|'
+                        | b'~'
+                );
+            byte += 1;
+        }
+        table
+    };
+    TOKEN[usize::from(byte)]
+}
+
+/// RFC 9110, section 5.5: visible characters, spaces, tabs, and bytes beyond ASCII.
+fn is_field_content(byte: u8) -> bool {
+    byte >= 0x20 && byte != 0x7f || byte == b'\t'
+}

@@ -1,0 +1,110 @@
+//! Owns bytes <-> requests and responses: HTTP/1.1 by hyper, on the loop's own sockets.
+//! Knows nothing of tenants or Wasm: it calls a [`Service`], and an echo is one.
+
+mod accept;
+mod body;
+mod channel;
+mod connection;
+mod framing;
+mod refusal;
+
+use std::cell::Cell;
+use std::error::Error;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+pub use accept::{Acceptor, bind};
+pub use body::{BodyBroken, RequestBody};
+pub use framing::Fault;
+pub use refusal::body as error_body;
+pub use hyper::body::Incoming;
+
+use crate::limits;
+
+/// Answers requests.
+pub trait Service: 'static {
+    /// The body of a response.
+    type Body: http_body::Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>
+        + Unpin
+        + 'static;
+
+    /// Answers one request. Dropped when the client goes away.
+    fn call(
+        &self,
+        request: http::Request<Incoming>,
+        exchange: Rc<Exchange>,
+    ) -> impl Future<Output = http::Response<Self::Body>> + 'static;
+
+    /// Told of bytes that were refused and never became a request; gives the id that the client
+    /// may quote.
+    fn refused(&self, fault: Fault, peer: Option<SocketAddr>) -> String;
+}
+
+/// What is known of one request beside its head and body.
+#[derive(Default)]
+pub struct Exchange {
+    /// Why the request's body was refused, when that is the reason its call is dropped.
+    pub fault: Cell<Option<Fault>>,
+    /// Whether the service has given a response.
+    pub responded: Cell<bool>,
+    /// The request's id, once the service has given it one.
+    pub id: Cell<Option<RequestId>>,
+    /// The client's address.
+    pub peer: Option<SocketAddr>,
+}
+
+/// Names a request in the answer, the log and the trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestId(pub u64);
+
+impl std::fmt::Display for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// The bounds of a listener's connections.
+#[derive(Clone, Copy, Debug)]
+pub struct WireLimits {
+    /// Connections at once.
+    pub connections: usize,
+    /// Bytes of a request's body.
+    pub body_bytes: u64,
+    /// From the first byte of a head to its last.
+    pub head_deadline: Duration,
+    /// Without progress of a request's body.
+    pub body_idle_deadline: Duration,
+    /// Without progress of a response.
+    pub write_idle_deadline: Duration,
+    /// Between two requests.
+    pub keep_alive: Duration,
+}
+
+impl Default for WireLimits {
+    fn default() -> Self {
+        WireLimits {
+            connections: limits::CONNECTIONS_MAX,
+            body_bytes: limits::BODY_BYTES_MAX,
+            head_deadline: limits::HEAD_DEADLINE,
+            body_idle_deadline: limits::BODY_IDLE_DEADLINE,
+            write_idle_deadline: limits::WRITE_IDLE_DEADLINE,
+            keep_alive: limits::KEEP_ALIVE,
+        }
+    }
+}
+
+impl WireLimits {
+    /// How often deadlines are looked at: often enough for the shortest of them.
+    fn check_every(&self) -> Duration {
+        let shortest = self
+            .head_deadline
+            .min(self.body_idle_deadline)
+            .min(self.write_idle_deadline)
+            .min(self.keep_alive);
+        limits::DEADLINE_CHECK.min(shortest / 2).max(Duration::from_millis(10))
+    }
+}

@@ -1,0 +1,25 @@
+//! Owns the answers that are written without hyper: to bytes that are no request, and to
+//! connections there is no room for.
+
+use std::time::SystemTime;
+
+use http::StatusCode;
+
+/// A whole response, after which the connection closes: status, short code, request id.
+pub(super) fn answer(status: StatusCode, code: &str, id: &str) -> Vec<u8> {
+    let reason = status.canonical_reason().unwrap_or("Error");
+    let date = httpdate::fmt_http_date(SystemTime::now());
+    let body = body(code, id);
+    format!(
+        "HTTP/1.1 {} {reason}\r\ncontent-type: text/plain\r\ncontent-length: {}\r\n\
+         connection: close\r\nx-request-id: {id}\r\ndate: {date}\r\n\r\n{body}",
+        status.as_u16(),
+        body.len(),
+    )
+    .into_bytes()
+}
+
+/// What an error's body says to the public: the short code and the id, nothing of the host.
+pub fn body(code: &str, id: &str) -> String {
+    format!("{code}\nrequest {id}\n")
+}
