@@ -88,11 +88,7 @@ impl Body {
     pub const LIMIT: usize = 2 * 1024 * 1024;
 
     pub(crate) fn from_content(content: Content, length: Option<usize>) -> Body {
-        Body {
-            content,
-            limit: Body::LIMIT,
-            length,
-        }
+        Body { content, limit: Body::LIMIT, length }
     }
 
     pub(crate) fn already_read() -> Body {
@@ -193,11 +189,7 @@ impl Body {
     pub async fn bytes(mut self) -> Result<Vec<u8>, BodyError> {
         let mut all = match self.content {
             Content::Bytes(bytes) => {
-                return if bytes.len() > self.limit {
-                    Err(BodyError::TooLarge)
-                } else {
-                    Ok(bytes)
-                };
+                return if bytes.len() > self.limit { Err(BodyError::TooLarge) } else { Ok(bytes) };
             }
             _ => match self.length {
                 Some(length) if length > self.limit => return Err(BodyError::TooLarge),

@@ -61,10 +61,7 @@ impl Error {
     /// assert_eq!(error.to_string(), "no such note");
     /// ```
     pub fn status(status: impl IntoStatus, message: impl Into<String>) -> Error {
-        Error(Kind::Status {
-            status: status.into_status(),
-            message: message.into(),
-        })
+        Error(Kind::Status { status: status.into_status(), message: message.into() })
     }
 
     /// The status that the client sees, if this is an error for the client.
@@ -96,10 +93,7 @@ impl Error {
     pub(crate) fn into_response(self) -> Result<Response, String> {
         match self.0 {
             Kind::Failed(_) => Err(format!("{self:?}")),
-            Kind::Status {
-                status,
-                mut message,
-            } => {
+            Kind::Status { status, mut message } => {
                 message.push('\n');
                 Ok(Response::text(message).with_status(status))
             }
@@ -111,10 +105,7 @@ impl<E: StdError + 'static> From<E> for Error {
     /// An error for the log, except of a body that the client has sent wrongly: that one is for
     /// the client.
     fn from(error: E) -> Error {
-        match (&error as &dyn Any)
-            .downcast_ref::<BodyError>()
-            .and_then(BodyError::status_code)
-        {
+        match (&error as &dyn Any).downcast_ref::<BodyError>().and_then(BodyError::status_code) {
             Some(status) => Error::status(status, error.to_string()),
             None => Error(Kind::Failed(Box::new(error))),
         }

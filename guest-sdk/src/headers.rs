@@ -7,10 +7,7 @@ pub(crate) type Field = (String, Vec<u8>);
 
 /// The value of the first field called `name`, in any letter case.
 pub(crate) fn first<'a>(fields: &'a [Field], name: &str) -> Option<&'a [u8]> {
-    fields
-        .iter()
-        .find(|field| field.0.eq_ignore_ascii_case(name))
-        .map(|field| &*field.1)
+    fields.iter().find(|field| field.0.eq_ignore_ascii_case(name)).map(|field| &*field.1)
 }
 
 /// A map of the fields. One that the `http` crate finds malformed is left out: the host has let
@@ -35,8 +32,5 @@ pub(crate) fn push(fields: &mut Vec<Field>, name: &str, value: &[u8]) {
 
 /// What the sender says that the body's length is.
 pub(crate) fn content_length(fields: &[Field]) -> Option<usize> {
-    str::from_utf8(first(fields, "content-length")?)
-        .ok()?
-        .parse()
-        .ok()
+    str::from_utf8(first(fields, "content-length")?).ok()?.parse().ok()
 }

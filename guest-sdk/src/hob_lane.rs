@@ -22,22 +22,12 @@ impl<H: Handler> treaty::Guest for H {
 }
 
 fn receive(request: treaty::Request) -> Result<Request> {
-    let treaty::Request {
-        method,
-        target,
-        headers: fields,
-        body,
-    } = request;
+    let treaty::Request { method, target, headers: fields, body } = request;
     let (content, length) = match body {
         treaty::Body::Bytes(bytes) => (Content::Bytes(bytes), None),
         treaty::Body::Stream(stream) => (Content::Hob(stream), headers::content_length(&fields)),
     };
-    Ok(Request::from_parts(
-        method_of(method)?,
-        target,
-        fields,
-        Body::from_content(content, length),
-    ))
+    Ok(Request::from_parts(method_of(method)?, target, fields, Body::from_content(content, length)))
 }
 
 fn method_of(method: treaty::Method) -> Result<Method> {
@@ -64,21 +54,14 @@ fn send(response: Response) -> Result<treaty::Response, String> {
         Content::Hob(stream) => treaty::Body::Stream(stream),
         content => treaty::Body::Stream(stream(content)),
     };
-    Ok(treaty::Response {
-        status: response.status,
-        headers: response.fields,
-        body,
-    })
+    Ok(treaty::Response { status: response.status, headers: response.fields, body })
 }
 
 /// A stream that is written after the head is on its way.
 fn stream(content: Content) -> treaty::BodyStream {
     let (data_writer, data) = wit_stream::new();
     let (end_writer, end) = wit_future::new(|| Err(treaty::BodyError::Aborted));
-    spawn(write(
-        content.write(BodyWriter::to_host(data_writer)),
-        end_writer,
-    ));
+    spawn(write(content.write(BodyWriter::to_host(data_writer)), end_writer));
     treaty::BodyStream { data, end }
 }
 

@@ -50,13 +50,7 @@ impl Request {
         fields: Vec<Field>,
         body: Body,
     ) -> Request {
-        Request {
-            method,
-            target,
-            fields,
-            map: OnceCell::new(),
-            body,
-        }
+        Request { method, target, fields, map: OnceCell::new(), body }
     }
 
     /// The same request with one more header field.
@@ -119,9 +113,7 @@ impl Request {
     /// assert_eq!(Request::new(Method::GET, "/a%20b?c=d").path(), "/a%20b");
     /// ```
     pub fn path(&self) -> &str {
-        self.target
-            .split_once('?')
-            .map_or(&self.target, |(path, _)| path)
+        self.target.split_once('?').map_or(&self.target, |(path, _)| path)
     }
 
     /// The query: empty if there is none.
@@ -168,9 +160,7 @@ impl Request {
     /// assert_eq!(request.header_pairs().next(), Some(("x-id", &b"7"[..])));
     /// ```
     pub fn header_pairs(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.fields
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_slice()))
+        self.fields.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
     }
 
     /// The header fields as a map, made at the first call.

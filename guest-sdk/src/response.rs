@@ -55,11 +55,7 @@ impl Response {
     /// let image = Response::new(vec![0x89, 0x50]).with_header("content-type", "image/png");
     /// ```
     pub fn new(body: impl Into<Body>) -> Response {
-        Response {
-            status: 200,
-            fields: Vec::new(),
-            body: body.into(),
-        }
+        Response { status: 200, fields: Vec::new(), body: body.into() }
     }
 
     /// Plain text.
@@ -109,10 +105,7 @@ impl Response {
     /// # Ok::<(), hob_sdk::Error>(())
     /// ```
     pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Response> {
-        Ok(Response::of_type(
-            "application/json",
-            serde_json::to_vec(value)?,
-        ))
+        Ok(Response::of_type("application/json", serde_json::to_vec(value)?))
     }
 
     /// Sends the client to another place, to GET it there: 303.
@@ -155,8 +148,7 @@ impl Response {
     /// assert_eq!(response.header("content-type"), Some("text/csv"));
     /// ```
     pub fn with_header(mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Response {
-        self.fields
-            .retain(|field| !field.0.eq_ignore_ascii_case(name.as_ref()));
+        self.fields.retain(|field| !field.0.eq_ignore_ascii_case(name.as_ref()));
         self.with_added_header(name, value)
     }
 

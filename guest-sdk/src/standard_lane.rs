@@ -27,9 +27,7 @@ impl<H: Handler> Guest for H {
 
 fn receive(request: standard::Request) -> Result<Request> {
     let method = method_of(request.get_method())?;
-    let target = request
-        .get_path_with_query()
-        .unwrap_or_else(|| "/".to_owned());
+    let target = request.get_path_with_query().unwrap_or_else(|| "/".to_owned());
     let mut fields = request.get_headers().copy_all();
     if headers::first(&fields, "host").is_none()
         && let Some(authority) = request.get_authority()
@@ -40,12 +38,7 @@ fn receive(request: standard::Request) -> Result<Request> {
     let (data, end) = standard::Request::consume_body(request, handled);
     let length = headers::content_length(&fields);
     let content = Content::Standard(StandardStream { data, end });
-    Ok(Request::from_parts(
-        method,
-        target,
-        fields,
-        Body::from_content(content, length),
-    ))
+    Ok(Request::from_parts(method, target, fields, Body::from_content(content, length)))
 }
 
 fn method_of(method: standard::Method) -> Result<Method> {
@@ -84,8 +77,7 @@ fn send(mut response: Response) -> Result<standard::Response, String> {
         None => (None, wit_future::new(|| Ok(None)).1),
     };
     let (sent, _) = standard::Response::new(fields, data, end);
-    sent.set_status_code(response.status)
-        .map_err(|()| "the response's status".to_owned())?;
+    sent.set_status_code(response.status).map_err(|()| "the response's status".to_owned())?;
     Ok(sent)
 }
 
@@ -93,10 +85,7 @@ fn send(mut response: Response) -> Result<standard::Response, String> {
 fn stream(content: Content) -> StandardStream {
     let (data_writer, data) = wit_stream::new();
     let (end_writer, end) = wit_future::new(|| Err(standard::ErrorCode::HttpResponseIncomplete));
-    spawn(write(
-        content.write(BodyWriter::to_host(data_writer)),
-        end_writer,
-    ));
+    spawn(write(content.write(BodyWriter::to_host(data_writer)), end_writer));
     StandardStream { data, end }
 }
 

@@ -13,10 +13,7 @@ fn broken() -> Body {
 
 #[test]
 fn a_body_that_broke_off_is_an_error_and_not_a_short_body() {
-    assert!(matches!(
-        block_on(broken().bytes()),
-        Err(BodyError::Aborted)
-    ));
+    assert!(matches!(block_on(broken().bytes()), Err(BodyError::Aborted)));
     let mut body = broken();
     assert!(matches!(block_on(body.chunk()), Err(BodyError::Aborted)));
 }
@@ -36,17 +33,11 @@ fn a_written_body_is_all_that_was_written() {
 fn the_limit_is_the_longest_body_that_is_collected() {
     let body = || Body::from(vec![b'x'; 100]);
     assert_eq!(block_on(body().with_limit(100).bytes()).unwrap().len(), 100);
-    assert!(matches!(
-        block_on(body().with_limit(99).bytes()),
-        Err(BodyError::TooLarge)
-    ));
+    assert!(matches!(block_on(body().with_limit(99).bytes()), Err(BodyError::TooLarge)));
     let long = Body::from(vec![b'x'; Body::LIMIT + 1]);
     assert!(matches!(block_on(long.bytes()), Err(BodyError::TooLarge)));
     let written = Body::stream(async |mut writer| Ok(writer.write(vec![0; 100]).await?));
-    assert!(matches!(
-        block_on(written.with_limit(99).bytes()),
-        Err(BodyError::TooLarge)
-    ));
+    assert!(matches!(block_on(written.with_limit(99).bytes()), Err(BodyError::TooLarge)));
 }
 
 #[test]
@@ -61,10 +52,7 @@ fn the_chunks_of_an_empty_body_are_none() {
 fn a_body_is_read_once() {
     let mut request = Request::new(Method::POST, "/").with_body("once");
     assert_eq!(block_on(request.text()).unwrap(), "once");
-    assert!(matches!(
-        block_on(request.text()),
-        Err(BodyError::AlreadyRead)
-    ));
+    assert!(matches!(block_on(request.text()), Err(BodyError::AlreadyRead)));
 }
 
 #[test]
@@ -97,8 +85,5 @@ fn an_error_for_the_log_tells_its_causes() {
 
     let error = Error::from(Outer("x".parse::<u32>().unwrap_err()));
     assert_eq!(format!("{error}"), "the id");
-    assert_eq!(
-        format!("{error:?}"),
-        "the id: invalid digit found in string"
-    );
+    assert_eq!(format!("{error:?}"), "the id: invalid digit found in string");
 }

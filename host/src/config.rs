@@ -204,15 +204,8 @@ impl Checker<'_> {
 
     fn config(&mut self, file: File) -> Config {
         let defaults = Config::default();
-        let Server {
-            listen,
-            admin,
-            host_threads,
-            loops,
-            access_log,
-            requests_in_flight,
-            drain_ms,
-        } = file.server;
+        let Server { listen, admin, host_threads, loops, access_log, requests_in_flight, drain_ms } =
+            file.server;
         let admin = match admin {
             None => defaults.admin,
             Some(off) if off.get_ref() == "off" => None,
@@ -317,7 +310,8 @@ impl Checker<'_> {
 
     fn handler(&mut self, file: Handler, general: GuestLimits) -> HandlerConfig {
         let name = file.name.get_ref().clone();
-        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        if name.is_empty()
+            || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
         {
             self.fault(
                 file.name.span().start,
@@ -362,7 +356,9 @@ impl Checker<'_> {
             let text_given = text.get_ref();
             self.fault(
                 text.span().start,
-                &format!("`{key}` is `{text_given}`; write an address and a port, as 127.0.0.1:8080"),
+                &format!(
+                    "`{key}` is `{text_given}`; write an address and a port, as 127.0.0.1:8080"
+                ),
             );
         }
         parsed.ok()

@@ -77,6 +77,10 @@ pub const CONNECTION_BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// Bytes read from a socket at once, into a buffer the connections of a loop share.
 pub const READ_BYTES: usize = 64 * 1024;
 
+/// A head and a body that are not longer together are joined before they are written: the copy
+/// costs less than the kernel's walk over several buffers.
+pub const WRITE_JOINED_BYTES_MAX: usize = 4 * 1024;
+
 /// Bytes of a piece of a streamed body, in either direction.
 pub const BODY_PIECE_BYTES_MAX: usize = 64 * 1024;
 
@@ -227,6 +231,7 @@ pub const LOG_PATH_BYTES_MAX: usize = 512;
 
 const _: () = {
     assert!(CONNECTION_BUFFER_BYTES_MAX > HEAD_BYTES_MAX);
+    assert!(WRITE_JOINED_BYTES_MAX <= READ_BYTES);
     assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX);
     assert!(REQUESTS_IN_FLIGHT_MAX < INSTANCES as usize);
     assert!(IDLE_INSTANCES_MAX < INSTANCES as usize);

@@ -160,7 +160,8 @@ impl Server {
             HostThreads::new(config.host_threads).map_err(system("make the host threads"))?;
         let ticker = Ticker::start(deployed.engines.made().cloned().collect())
             .map_err(system("start the epoch's thread"))?;
-        let loop_metrics: Vec<_> = listeners.iter().map(|_| Arc::<LoopMetrics>::default()).collect();
+        let loop_metrics: Vec<_> =
+            listeners.iter().map(|_| Arc::<LoopMetrics>::default()).collect();
         let metrics = Arc::new(ServerMetrics {
             loops: loop_metrics.clone(),
             handlers: deployed.deployments().map(|d| d.metrics.clone()).collect(),
@@ -253,14 +254,14 @@ impl Seat {
             index,
             routes,
             handlers,
+            handle.clone(),
             site.log.clone(),
             metrics.clone(),
             &site.config,
         );
         let mut wire_limits = site.config.wire;
         wire_limits.connections = wire_limits.connections.min(connections_allowed());
-        let acceptor =
-            Acceptor::new(handle.clone(), dispatcher, wire_limits, metrics.clone());
+        let acceptor = Acceptor::new(handle.clone(), dispatcher, wire_limits, metrics.clone());
         acceptor.listen(listener)?;
         let admin_acceptor = match admin {
             Some(listener) => {
@@ -307,4 +308,3 @@ pub fn raise_descriptor_limit() {
     // What cannot be raised stays; connections beyond it are refused.
     let _ = setrlimit(Resource::Nofile, limit);
 }
-

@@ -26,10 +26,9 @@ impl Service for Hello {
         _: Rc<Exchange>,
     ) -> impl Future<Output = http::Response<Full<Bytes>>> + 'static {
         let mut response = http::Response::new(Full::new(Bytes::from_static(b"hello world\n")));
-        response.headers_mut().insert(
-            http::header::CONTENT_TYPE,
-            http::HeaderValue::from_static("text/plain"),
-        );
+        response
+            .headers_mut()
+            .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("text/plain"));
         std::future::ready(response)
     }
 

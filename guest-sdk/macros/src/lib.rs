@@ -21,9 +21,7 @@ use syn::{ItemFn, parse_macro_input};
 pub fn handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let arguments = proc_macro2::TokenStream::from(arguments);
     let function = parse_macro_input!(item as ItemFn);
-    expand(arguments, function)
-        .unwrap_or_else(syn::Error::into_compile_error)
-        .into()
+    expand(arguments, function).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
 fn expand(
@@ -31,17 +29,11 @@ fn expand(
     function: ItemFn,
 ) -> syn::Result<proc_macro2::TokenStream> {
     if !arguments.is_empty() {
-        return Err(syn::Error::new_spanned(
-            arguments,
-            "`handler` takes no arguments",
-        ));
+        return Err(syn::Error::new_spanned(arguments, "`handler` takes no arguments"));
     }
     let signature = &function.sig;
     if signature.asyncness.is_none() {
-        return Err(syn::Error::new_spanned(
-            signature.fn_token,
-            "a handler is an `async fn`",
-        ));
+        return Err(syn::Error::new_spanned(signature.fn_token, "a handler is an `async fn`"));
     }
     if signature.inputs.len() != 1 || !signature.generics.params.is_empty() {
         let message = "a handler takes one argument, the `hob_sdk::Request`";

@@ -8,7 +8,7 @@ use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 use wasmtime_wasi::p3::bindings::clocks as p3;
 
 use super::GuestState;
-use crate::event_loop::Remote;
+use crate::event_loop::{Remote, step_back};
 
 /// The largest wait that is a wait and not forever; far beyond any deadline of a request.
 const WAIT_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -103,19 +103,6 @@ impl Pollable for Alarm {
             self.remote.sleep_until(self.deadline).await;
         }
     }
-}
-
-/// Lets the tasks that are ready go first.
-async fn step_back() {
-    let mut stepped = false;
-    std::future::poll_fn(|cx| {
-        if std::mem::replace(&mut stepped, true) {
-            return std::task::Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        std::task::Poll::Pending
-    })
-    .await;
 }
 
 impl p3::types::Host for ClocksView<'_> {}

@@ -132,8 +132,12 @@ fn store(component: &Component, entry: &Path) -> io::Result<()> {
     let bytes = component.serialize().map_err(io::Error::other)?;
     let temporary = entry.with_extension(format!("{}.tmp", std::process::id()));
     let written = (|| {
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)?;
         file.write_all(&bytes)?;
         file.sync_all()?;
         fs::rename(&temporary, entry)

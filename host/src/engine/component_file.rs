@@ -68,8 +68,8 @@ impl ComponentFile {
     /// When it is not a whole component.
     #[expect(clippy::disallowed_methods, reason = "runs before the loop does")]
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        let bytes = std::fs::read(path)
-            .map_err(|error| FileError::Unreadable(path.to_owned(), error))?;
+        let bytes =
+            std::fs::read(path).map_err(|error| FileError::Unreadable(path.to_owned(), error))?;
         Self::parse(path, bytes.into())
     }
 

@@ -91,8 +91,7 @@ fn tick(state: &State, engines: &[Engine]) {
         seen = work;
         if idle_ticks >= limits::TICKS_BEFORE_REST {
             state.resting.store(true, Ordering::SeqCst);
-            while state.work.load(Ordering::SeqCst) == seen
-                && !state.stopped.load(Ordering::SeqCst)
+            while state.work.load(Ordering::SeqCst) == seen && !state.stopped.load(Ordering::SeqCst)
             {
                 thread::park();
             }

@@ -16,11 +16,12 @@ mod tasks;
 mod timers;
 
 use std::cell::Cell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 pub use clock::{Clock, ManualClock};
@@ -57,6 +58,8 @@ struct Core {
     clock: Clock,
     /// The one reading of the clock of this turn.
     now: Cell<Instant>,
+    /// Set when the main task is done: the turn that saw it must not go to sleep.
+    finished: Cell<bool>,
     metrics: Arc<LoopMetrics>,
 }
 
@@ -75,6 +78,7 @@ impl EventLoop {
                 shared: Shared::new(waker, clock.clone()),
                 clock,
                 now: Cell::new(now),
+                finished: Cell::new(false),
                 metrics,
             }),
             events: mio::Events::with_capacity(limits::EVENTS_PER_POLL),
@@ -98,7 +102,12 @@ impl EventLoop {
     pub fn run<T: 'static>(&mut self, main: impl Future<Output = T> + 'static) -> io::Result<T> {
         let outcome = Rc::new(Cell::new(None));
         let slot = outcome.clone();
-        let task = self.handle().spawn(async move { slot.set(Some(main.await)) });
+        let core = self.core.clone();
+        self.core.finished.set(false);
+        let task = self.handle().spawn(async move {
+            slot.set(Some(main.await));
+            core.finished.set(true);
+        });
         loop {
             self.turn()?;
             if let Some(value) = outcome.take() {
@@ -197,7 +206,7 @@ impl Core {
 
     /// Zero when there is work at hand, else the time to the next deadline, else none.
     fn timeout(&self) -> Option<Duration> {
-        if self.shared.has_work() || self.clock.is_manual() {
+        if self.shared.has_work() || self.finished.get() || self.clock.is_manual() {
             return Some(Duration::ZERO);
         }
         let next = self.shared.timers.lock().expect("timers").next()?;
@@ -228,6 +237,19 @@ impl Core {
         let ready = self.shared.ready.lock().expect("ready queue").len();
         metrics.ready_queue.store(ready as u64, Ordering::Relaxed);
     }
+}
+
+/// Lets the tasks that are ready go first: ready when this task's turn has come again.
+pub async fn step_back() {
+    let mut stepped = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut stepped, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// The kernel counts milliseconds: rounding down would turn a short wait into a busy loop.
@@ -279,9 +301,13 @@ impl Handle {
         TcpListener::new(self.core.reactor.clone(), listener)
     }
 
+    /// Whether tasks besides the one being polled wait for their turn.
+    pub fn has_ready_tasks(&self) -> bool {
+        !self.core.shared.ready.lock().expect("ready queue").is_empty()
+    }
+
     /// The task being polled now, if the caller is inside one.
     pub fn current_task(&self) -> Option<TaskId> {
         TaskId::from_bits(self.core.shared.current.load(Ordering::Relaxed))
     }
 }
-

@@ -173,9 +173,7 @@ impl SourceKey {
     }
 
     fn from_token(token: Token) -> Option<Self> {
-        (token != WAKER).then_some(SourceKey {
-            index: token.0 as u32,
-            generation: (token.0 >> 32) as u32,
-        })
+        (token != WAKER)
+            .then_some(SourceKey { index: token.0 as u32, generation: (token.0 >> 32) as u32 })
     }
 }

@@ -82,7 +82,8 @@ impl Shared {
 
     /// Ends the loop's sleep if it is asleep. Costs no system call from the loop's own thread.
     pub(super) fn notify(&self) {
-        if self.parked.swap(false, Ordering::SeqCst) {
+        // Nearly always the loop is awake, and a load is cheaper than the swap.
+        if self.parked.load(Ordering::SeqCst) && self.parked.swap(false, Ordering::SeqCst) {
             // It fails only when the loop is gone, and then there is no one to tell.
             let _ = self.waker.wake();
         }
@@ -266,12 +267,10 @@ impl<T> Future for Pending<T> {
                 Poll::Pending
             }
             SlotState::Closed => Poll::Pending,
-            SlotState::Settled(_) => {
-                match std::mem::replace(&mut *state, SlotState::Closed) {
-                    SlotState::Settled(value) => Poll::Ready(value),
-                    _ => unreachable!("the slot was settled a line above"),
-                }
-            }
+            SlotState::Settled(_) => match std::mem::replace(&mut *state, SlotState::Closed) {
+                SlotState::Settled(value) => Poll::Ready(value),
+                _ => unreachable!("the slot was settled a line above"),
+            },
         }
     }
 }

@@ -108,4 +108,3 @@ fn method(method: &http::Method) -> Method {
         _ => Method::Other(method.as_str().to_owned()),
     }
 }
-

@@ -53,9 +53,7 @@ pub(super) fn collect(outparam: &Outparam, mailbox: &SharedMailbox) {
 pub(super) fn request(call: Call) -> http::Request<WasiBody> {
     let body = match call.body {
         CallBody::Whole(bytes) => Full::new(bytes).map_err(|never| match never {}).boxed_unsync(),
-        CallBody::Stream(stream) => {
-            stream.map_err(|_| Error::ConnectionTerminated).boxed_unsync()
-        }
+        CallBody::Stream(stream) => stream.map_err(|_| Error::ConnectionTerminated).boxed_unsync(),
     };
     http::Request::from_parts(call.head, body)
 }

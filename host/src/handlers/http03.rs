@@ -4,9 +4,9 @@ use std::future::poll_fn;
 use std::pin::Pin;
 
 use wasmtime::component::{Accessor, GuestTaskId, Resource};
-use wasmtime_wasi_http::{Error, WasiHttpView};
 use wasmtime_wasi_http::p3::Request;
 use wasmtime_wasi_http::p3::bindings::Service;
+use wasmtime_wasi_http::{Error, WasiHttpView};
 
 use super::mailbox::{Mailbox, Reply, Source};
 use super::{Call, Failure, http02, response};
@@ -49,10 +49,7 @@ pub(super) async fn serve(
 /// Reports how the sending of a request went; the stock code wants it back with the response.
 type Transmission = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
-fn push(
-    state: &mut GuestState,
-    call: Call,
-) -> wasmtime::Result<(Resource<Request>, Transmission)> {
+fn push(state: &mut GuestState, call: Call) -> wasmtime::Result<(Resource<Request>, Transmission)> {
     let http = state.http();
     let (request, transmission) = Request::from_http(http.hooks, with_authority(call));
     let transmission: Transmission = Box::pin(transmission);

@@ -158,7 +158,8 @@ impl Invocation {
     fn whole(&mut self, response: http::Response<Bytes>) -> http::Response<GuestBody> {
         self.wall = None;
         self.detach();
-        response.map(|bytes| GuestBody { state: State::Whole(Some(bytes)), on_loop: self.on_loop() })
+        response
+            .map(|bytes| GuestBody { state: State::Whole(Some(bytes)), on_loop: self.on_loop() })
     }
 
     /// Takes of a streamed body what is there. One that ends within the first bytes is sent whole:
@@ -174,11 +175,14 @@ impl Invocation {
                     Poll::Pending => break,
                     Poll::Ready(Some(Ok(frame))) => {
                         progress = true;
-                        length += frame.data_ref().map_or(limits::BODY_PIECE_BYTES_MAX + 1, Bytes::len);
+                        length +=
+                            frame.data_ref().map_or(limits::BODY_PIECE_BYTES_MAX + 1, Bytes::len);
                         frames.push_back(frame);
                     }
                     Poll::Ready(Some(Err(error))) => {
-                        return Begun::Failed(self.lost().unwrap_or(Failure::InvalidResponse(error.0)));
+                        return Begun::Failed(
+                            self.lost().unwrap_or(Failure::InvalidResponse(error.0)),
+                        );
                     }
                     Poll::Ready(None) => return self.begun_whole(head, frames, length, cx),
                 }
@@ -198,7 +202,8 @@ impl Invocation {
             wall: None,
         };
         let streamed = Streamed { frames, source, invocation };
-        let body = GuestBody { state: State::Streamed(Box::new(streamed)), on_loop: self.on_loop() };
+        let body =
+            GuestBody { state: State::Streamed(Box::new(streamed)), on_loop: self.on_loop() };
         Begun::Response(http::Response::from_parts(head, body))
     }
 

@@ -101,7 +101,8 @@ impl SharedInstance {
     fn add_deadline(&self, deadline: Instant, mailbox: &SharedMailbox) {
         let mut deadlines = self.deadlines.borrow_mut();
         if deadlines.len() > 2 * self.in_flight.get() + 64 {
-            let open = |mailbox: &Weak<Mailbox>| mailbox.upgrade().is_some_and(|m| !m.is_answered());
+            let open =
+                |mailbox: &Weak<Mailbox>| mailbox.upgrade().is_some_and(|m| !m.is_answered());
             deadlines.retain(|(_, mailbox)| open(mailbox));
         }
         deadlines.push_back((deadline, Rc::downgrade(mailbox)));
@@ -187,9 +188,7 @@ async fn serve_all(
     let state = instance.store.data();
     outcome.map_err(|error| match error {
         Stopped::Overdue => (Failure::WallLimit, None),
-        Stopped::Failed(error) => {
-            (Failure::of(&error, state.memory.was_refused()), state.culprit)
-        }
+        Stopped::Failed(error) => (Failure::of(&error, state.memory.was_refused()), state.culprit),
     })
 }
 
@@ -311,8 +310,7 @@ fn has_leaked(handler: &Handler, accessor: &Accessor<GuestState>) -> bool {
     let memory_limit = handler.deployment.limits.memory_bytes;
     accessor.with(|mut access| {
         let state = access.data_mut();
-        state.resources() > limits::RESOURCES_LEFT_MAX
-            || state.memory.used() > memory_limit / 4 * 3
+        state.resources() > limits::RESOURCES_LEFT_MAX || state.memory.used() > memory_limit / 4 * 3
     })
 }
 
@@ -333,12 +331,8 @@ async fn serve_one(
         state.calls.insert(started, SharedCall { id, on_loop: Duration::ZERO });
     };
     let outcome = match exports {
-        Exports::Fast03(exports) => {
-            fast03::serve(accessor, exports, call, &mailbox, started).await
-        }
-        Exports::Http03(exports) => {
-            http03::serve(accessor, exports, call, &mailbox, started).await
-        }
+        Exports::Fast03(exports) => fast03::serve(accessor, exports, call, &mailbox, started).await,
+        Exports::Http03(exports) => http03::serve(accessor, exports, call, &mailbox, started).await,
         Exports::Fast02(_) | Exports::Http02(_) => {
             unreachable!("a 0.2 component is not deployed as shared")
         }

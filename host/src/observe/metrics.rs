@@ -151,9 +151,7 @@ type LoopValue = (&'static str, &'static str, &'static str, fn(&LoopMetrics) -> 
 
 const LOOP_VALUES: [LoopValue; 10] = [
     ("hob_loop_tasks", "gauge", "Tasks alive on the loop.", |l| &l.tasks),
-    ("hob_loop_ready_queue", "gauge", "Woken tasks left at the end of a turn.", |l| {
-        &l.ready_queue
-    }),
+    ("hob_loop_ready_queue", "gauge", "Woken tasks left at the end of a turn.", |l| &l.ready_queue),
     ("hob_loop_heavy_queue", "gauge", "Guests waiting for another slice.", |l| &l.heavy_queue),
     ("hob_loop_heavy_slices_total", "counter", "Slices given from the heavy queue.", |l| {
         &l.heavy_slices

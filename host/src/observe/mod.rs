@@ -5,6 +5,4 @@ mod log;
 mod metrics;
 
 pub use log::{Line, Log};
-pub use metrics::{
-    Counter, Gauge, HandlerMetrics, Histogram, LoopMetrics, ServerMetrics, render,
-};
+pub use metrics::{Counter, Gauge, HandlerMetrics, Histogram, LoopMetrics, ServerMetrics, render};

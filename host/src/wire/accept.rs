@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use http::StatusCode;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -18,7 +18,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::channel::ReadBuffer;
 use super::connection::{self, Shared};
 use super::{Service, WireLimits, refusal};
-use crate::event_loop::{Handle, TaskId, TcpListener, TcpStream};
+use crate::event_loop::{Handle, TaskId, TcpListener, TcpStream, step_back};
 use crate::limits;
 use crate::observe::LoopMetrics;
 
@@ -127,19 +127,6 @@ async fn accept_all<S: Service>(inner: Rc<Inner<S>>, listener: TcpListener) {
         }
         step_back().await;
     }
-}
-
-/// Lets the other tasks of this turn go first.
-async fn step_back() {
-    let mut stepped = false;
-    poll_fn(|cx: &mut Context<'_>| {
-        if std::mem::replace(&mut stepped, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 fn is_out_of_descriptors(error: &io::Error) -> bool {

@@ -14,6 +14,7 @@ use tokio::io::AsyncWrite;
 use super::WireLimits;
 use super::framing::{Fault, Framer, Phase};
 use crate::event_loop::{Handle, TcpStream};
+use crate::limits;
 
 /// A buffer that the connections of a loop read into, one at a time: an idle connection has none.
 pub(super) type ReadBuffer = Rc<RefCell<Box<[u8]>>>;
@@ -128,8 +129,19 @@ impl Write for ChannelIo {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let mut channel = self.0.borrow_mut();
-        let written = Pin::new(&mut channel.stream).poll_write_vectored(cx, slices);
+        let channel = &mut *self.0.borrow_mut();
+        let total: usize = slices.iter().map(|slice| slice.len()).sum();
+        let written = if total <= limits::WRITE_JOINED_BYTES_MAX {
+            let mut buffer = channel.buffer.borrow_mut();
+            let mut at = 0;
+            for slice in slices {
+                buffer[at..at + slice.len()].copy_from_slice(slice);
+                at += slice.len();
+            }
+            Pin::new(&mut channel.stream).poll_write(cx, &buffer[..total])
+        } else {
+            Pin::new(&mut channel.stream).poll_write_vectored(cx, slices)
+        };
         channel.note_write(written)
     }
 

@@ -54,12 +54,8 @@ pub(super) async fn serve<S: Service>(
     peer: Option<SocketAddr>,
     shared: Rc<Shared<S>>,
 ) {
-    let channel = Channel::new(
-        stream,
-        &shared.limits,
-        shared.buffer.clone(),
-        shared.handle.clone(),
-    );
+    let channel =
+        Channel::new(stream, &shared.limits, shared.buffer.clone(), shared.handle.clone());
     let channel = Rc::new(RefCell::new(channel));
     loop {
         // Boxed, so that a dormant connection does not carry room for an active one.
@@ -106,7 +102,8 @@ async fn active<S: Service>(
     peer: Option<SocketAddr>,
     shared: &Rc<Shared<S>>,
 ) -> Ended {
-    let calls = Rc::new(Calls { heads_before: channel.borrow().framer.heads(), ..Calls::default() });
+    let calls =
+        Rc::new(Calls { heads_before: channel.borrow().framer.heads(), ..Calls::default() });
     let service = CallCounter { shared: shared.clone(), calls: calls.clone(), peer };
     let mut http = http1::Builder::new();
     // The framer and this file keep the deadlines and the bounds of a head.
@@ -116,7 +113,9 @@ async fn active<S: Service>(
     let mut http = pin!(http.serve_connection(ChannelIo(channel.clone()), service));
 
     let check_every = shared.limits.check_every();
-    let mut sleep = shared.handle.sleep_until(shared.handle.now() + check_every);
+    let mut next_check = shared.handle.now() + check_every;
+    let mut sleep = shared.handle.sleep_until(next_check);
+    let mut sleeps = false;
     let mut told_to_drain = false;
     poll_fn(|cx| {
         if shared.draining.get() && !told_to_drain {
@@ -129,12 +128,19 @@ async fn active<S: Service>(
         if let Some(ended) = calls.judge_fault(&channel.borrow()) {
             return Poll::Ready(ended);
         }
-        while Pin::new(&mut sleep).poll(cx).is_ready() {
-            let now = shared.handle.now();
+        let now = shared.handle.now();
+        if now >= next_check {
             if let Some(ended) = calls.judge_time(&channel.borrow(), &shared.limits, now, cx) {
                 return Poll::Ready(ended);
             }
-            sleep.reset(now + check_every);
+            next_check = now + check_every;
+            sleep.reset(next_check);
+            sleeps = false;
+        }
+        // Once is enough: the timer keeps this task's waker, which is always the same, and this
+        // runs several times a request.
+        if !std::mem::replace(&mut sleeps, true) && Pin::new(&mut sleep).poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
         }
         Poll::Pending
     })

@@ -20,8 +20,8 @@ use bytes::Bytes;
 pub use accept::{Acceptor, bind};
 pub use body::{BodyBroken, RequestBody};
 pub use framing::Fault;
-pub use refusal::body as error_body;
 pub use hyper::body::Incoming;
+pub use refusal::body as error_body;
 
 use crate::limits;
 

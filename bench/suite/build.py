@@ -1,0 +1,70 @@
+"""Builds what is measured: Hob in release, and the handlers it serves."""
+
+import json
+import os
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from .tools import BENCH, say
+
+ROOT = BENCH.parent
+PROGRAMS = ("hob", "hob-bench-native")
+
+# What the command line said; see `bench/run --help`.
+builds = True
+
+
+@cache
+def programs() -> dict[str, str]:
+    """The paths of the programs of the workspace, as cargo says them."""
+    return _built() if builds else _found()
+
+
+def _built() -> dict[str, str]:
+    say("building hob in release")
+    command = ["cargo", "build", "--release", "--message-format=json-render-diagnostics"]
+    for package in PROGRAMS:
+        command += ["-p", package]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise SystemExit("bench: hob does not build: cargo's messages are above")
+    found = {}
+    for line in done.stdout.splitlines():
+        message = json.loads(line)
+        if message.get("reason") == "compiler-artifact" and message.get("executable"):
+            found[message["target"]["name"]] = message["executable"]
+    return {name: found[name] for name in PROGRAMS}
+
+
+def _found() -> dict[str, str]:
+    command = ["cargo", "metadata", "--no-deps", "--format-version", "1"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    release = Path(json.loads(said)["target_directory"]) / "release"
+    found = {name: release / name for name in PROGRAMS}
+    if missing := [name for name, path in found.items() if not path.is_file()]:
+        raise SystemExit(f"bench: {', '.join(missing)} not built: run without --no-build")
+    return {name: str(path) for name, path in found.items()}
+
+
+@cache
+def components(folder: str) -> dict[str, str]:
+    """The components of a folder of handlers, by name."""
+    hob = programs()["hob"]
+    say(f"building {folder}")
+    environment = {**os.environ, "RUST_BACKTRACE": "0"}
+    command = [hob, "build", str(ROOT / folder)]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"bench: `hob build {folder}` failed: its messages are above")
+    return {Path(line).stem: line for line in done.stdout.splitlines()}
+
+
+def example(name: str) -> str:
+    """A component of the examples."""
+    return components("examples")[name]
+
+
+def guest(name: str) -> str:
+    """A component of the tests: a behaviour for each path."""
+    return components("tests/guests")[name]
