@@ -17,7 +17,9 @@ def cores() -> tuple[int, int]:
     return available[0], available[1]
 
 
+# Taken before the harness confines itself to one of them.
 SERVER_CORE, LOAD_CORE = cores()
+CORES = len(os.sched_getaffinity(0))
 
 
 def raise_descriptor_limit() -> int:
@@ -34,7 +36,7 @@ def name() -> str:
         if line.startswith("model name"):
             model = line.partition(":")[2].strip()
             break
-    return f"{model}, {len(os.sched_getaffinity(0))} cores"
+    return f"{model}, {CORES} cores"
 
 
 def load_average() -> float:

@@ -169,10 +169,11 @@ pub const INSTANCES_FALLBACK: [u32; 2] = [1000, 100];
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 10_500;
 
 /// Bytes of a guest's native stack, the host's frames included.
-pub const STACK_BYTES: usize = 512 * 1024;
+pub const STACK_BYTES: usize = 1024 * 1024;
 
-/// Bytes of it that Wasm frames may use.
-pub const WASM_STACK_BYTES: usize = 256 * 1024;
+/// Bytes of it that Wasm frames may use: wasmtime's default, which interpreters in Wasm are
+/// tuned to.
+pub const WASM_STACK_BYTES: usize = 512 * 1024;
 
 /// Bytes kept resident of a memory, table and stack that are reset between two instances, so
 /// that a small guest's next instance takes no page fault.

@@ -18,7 +18,7 @@ use crate::capabilities::{GuestContext, Stdio};
 use crate::config::{Config, HandlerConfig};
 use crate::engine::{Cache, ComponentFile, Engines, FileError, Ticker, TickerHandle};
 use crate::event_loop::{Clock, EventLoop, HostThreads, Pending, Settle};
-use crate::handlers::{DeployError, Deployment, Handler};
+use crate::handlers::{DeployError, Deployment, Handler, Plan};
 use crate::limits;
 use crate::observe::{Line, Log, LoopMetrics, ServerMetrics};
 use crate::tenants::Routes;
@@ -66,25 +66,29 @@ pub struct Deployed {
     handlers: Vec<(HandlerConfig, Arc<Deployment>)>,
 }
 
-/// Reads, compiles and links every component of a configuration.
+/// Reads, compiles and links every component of a configuration. `compiling` is told of each
+/// component whose compiled code is not in the cache.
 ///
 /// # Errors
 /// For the first component that cannot be served.
-pub fn deploy(config: &Config, cache: &Cache) -> Result<Deployed, StartError> {
+pub fn deploy(
+    config: &Config,
+    cache: &Cache,
+    mut compiling: impl FnMut(&ComponentFile),
+) -> Result<Deployed, StartError> {
     let engines = Engines::default();
     let mut handlers = Vec::new();
     for handler in &config.handlers {
         let component = ComponentFile::read(&handler.component).map_err(StartError::File)?;
-        let deployment = Deployment::new(
-            &handler.name,
-            if handler.path.is_empty() { "/" } else { &handler.path },
-            &component,
-            handler.isolation,
-            handler.limits,
-            &engines,
-            cache,
-        )
-        .map_err(StartError::Deploy)?;
+        let path = if handler.path.is_empty() { "/" } else { &handler.path };
+        let plan = Plan {
+            name: handler.name.clone(),
+            path: path.to_owned(),
+            isolation: handler.isolation,
+            limits: handler.limits,
+        };
+        let deployment = Deployment::new(plan, &component, &engines, cache, &mut compiling)
+            .map_err(StartError::Deploy)?;
         handlers.push((handler.clone(), deployment));
     }
     Ok(Deployed { engines, handlers })

@@ -18,8 +18,9 @@ PATH = f"/sleep?ms={SLEEP_SECONDS * 1000:.0f}"
 TARGETS = {"hob fast shared": 16.0, "hob fast fresh": 56.0, "hob 0.2 fresh": 56.0}
 LAST_SECONDS = 5.5
 
-# What `wasmtime serve` needs to admit all: its pool is made for 1,000.
-WIDE = (
+# What `wasmtime serve` needs to admit all: by default it takes 1,000 connections.
+ADMIT = ("--max-concurrent-connections=11000", "--max-concurrent-requests=11000")
+POOL = (
     "-Opooling-total-component-instances=11000",
     "-Opooling-total-core-instances=44000",
     "-Opooling-total-memories=11000",
@@ -47,15 +48,20 @@ class Wave:
 def servers() -> list[Recipe]:
     sleep, p2, p3 = example("sleep"), guest("kitchen_0_2"), guest("kitchen_0_3")
     awake = {"path": "/", "body": b"slept 0 ms\n"}
+
+    def peer(name: str, component: str, *flags: str) -> Recipe:
+        return recipes.wasmtime(name, component, *flags, path="/hello")
+
     return [
         recipes.hob("hob fast shared", sleep, "shared", **awake),
         recipes.hob("hob fast fresh", sleep, "fresh", **awake),
         recipes.hob("hob 0.2 fresh", p2, "fresh", path="/hello"),
         recipes.hob("hob 0.3 shared", p3, "shared", path="/hello"),
-        recipes.wasmtime("wasmtime serve 0.2", p2, path="/hello"),
-        recipes.wasmtime("wasmtime serve 0.2, wide", p2, *WIDE, path="/hello"),
-        recipes.wasmtime("wasmtime serve 0.3", p3, path="/hello"),
-        recipes.wasmtime("wasmtime serve 0.3, one instance", p3, ONE_INSTANCE, path="/hello"),
+        peer("wasmtime serve 0.2", p2),
+        peer("wasmtime serve 0.2, admitting", p2, *ADMIT, *POOL),
+        peer("wasmtime serve 0.3", p3),
+        peer("wasmtime serve 0.3, admitting", p3, *ADMIT, *POOL),
+        peer("wasmtime serve 0.3, admitting, one instance", p3, *ADMIT, *POOL, ONE_INSTANCE),
     ]
 
 

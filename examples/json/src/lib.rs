@@ -22,18 +22,12 @@ struct Receipt<'a> {
 #[hob_sdk::handler]
 async fn handle(mut request: Request) -> Result<Response> {
     if request.method() != Method::POST {
-        return Ok(Response::text("only POST\n")
-            .with_status(405)
-            .with_header("allow", "POST"));
+        return Ok(Response::text("only POST\n").with_status(405).with_header("allow", "POST"));
     }
     // What is not an order at all is answered with 400 and the reason, by the `?`.
     let Order { item, count, price } = request.json().await?;
     if count == 0 {
         return Err(Error::status(422, "count must be at least 1"));
     }
-    Response::json(&Receipt {
-        item: &item,
-        count,
-        total: f64::from(count) * price,
-    })
+    Response::json(&Receipt { item: &item, count, total: f64::from(count) * price })
 }

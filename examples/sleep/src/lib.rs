@@ -8,13 +8,8 @@ use hob_sdk::{Error, Request, Response, Result, time};
 async fn handle(request: Request) -> Result<Response> {
     let start = time::now();
     if let Some(ms) = request.query().first("ms") {
-        let ms = ms
-            .parse()
-            .map_err(|_| Error::status(400, "ms must be a whole number"))?;
+        let ms = ms.parse().map_err(|_| Error::status(400, "ms must be a whole number"))?;
         time::sleep(Duration::from_millis(ms)).await;
     }
-    Ok(Response::text(format!(
-        "slept {} ms\n",
-        start.elapsed().as_millis()
-    )))
+    Ok(Response::text(format!("slept {} ms\n", start.elapsed().as_millis())))
 }

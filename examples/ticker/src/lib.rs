@@ -15,10 +15,7 @@ struct Options {
 impl Default for Options {
     /// One a second, until the client goes away.
     fn default() -> Options {
-        Options {
-            ms: 1000,
-            count: u64::MAX,
-        }
+        Options { ms: 1000, count: u64::MAX }
     }
 }
 
@@ -27,9 +24,7 @@ async fn handle(request: Request) -> Result<Response> {
     let Options { ms, count } = request.query().parse()?;
     let events = Body::stream(async move |mut writer| {
         for tick in 0..count {
-            writer
-                .write(format!("event: tick\ndata: {tick}\n\n"))
-                .await?;
+            writer.write(format!("event: tick\ndata: {tick}\n\n")).await?;
             time::sleep(Duration::from_millis(ms)).await;
         }
         Ok(())

@@ -8,18 +8,23 @@ use super::GuestState;
 use crate::limits;
 use crate::wire::RequestBody;
 
-wasmtime::component::bindgen!({
-    inline: "
-        package hob:capabilities;
-        world imports { import hob:host/body@0.2.0; }
-    ",
-    path: "../wit/0.2",
-    imports: { default: async | trappable },
-    with: { "hob:host/body.incoming-body": IncomingBody },
-    require_store_data_send: true,
-});
+#[expect(missing_docs, reason = "generated from wit/0.2, where the documentation is")]
+pub(super) mod bindings {
+    wasmtime::component::bindgen!({
+        inline: "
+            package hob:capabilities;
+            world imports { import hob:host/body@0.2.0; }
+        ",
+        path: "../wit/0.2",
+        imports: { default: async | trappable },
+        with: { "hob:host/body.incoming-body": super::IncomingBody },
+        require_store_data_send: true,
+    });
+}
 
-pub(super) use hob::host::body::add_to_linker;
+use bindings::hob;
+
+pub(super) use bindings::hob::host::body::add_to_linker;
 pub(super) type HasState = wasmtime::component::HasSelf<GuestState>;
 
 /// A request body that the guest reads piece by piece.

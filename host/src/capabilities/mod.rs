@@ -17,7 +17,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 pub use body::IncomingBody;
-pub use body::hob::host::body as body_bindings;
+pub use body::bindings::hob::host::body as body_bindings;
 pub use link::linker;
 pub use stdio::{Stdio, Stream};
 

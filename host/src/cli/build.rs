@@ -33,7 +33,7 @@ impl Build {
 }
 
 /// Builds a folder, and gives the paths of the components in it.
-pub fn build(dir: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn build(dir: &Path) -> Result<Vec<PathBuf>> {
     if !dir.join("Cargo.toml").is_file() {
         bail!("there is no Cargo.toml in {}: name a folder with Rust handlers", dir.display());
     }

@@ -47,7 +47,7 @@ fn report(handler: &HandlerConfig, cache: &Cache) -> bool {
         list("imports", &component.imports);
     }
     let one = Config { handlers: vec![handler.clone()], ..Config::default() };
-    match server::deploy(&one, cache) {
+    match server::deploy(&one, cache, |_| ()) {
         Ok(deployed) => {
             for deployment in deployed.deployments() {
                 println!("  served through {}x", deployment.lane.export_prefix());

@@ -131,7 +131,9 @@ impl Serve {
         server::raise_descriptor_limit();
         let mut config = target::resolve(&self.target, self.build)?;
         self.apply(&mut config);
-        let deployed = server::deploy(&config, &cache(self.cache)?)?;
+        let deployed = server::deploy(&config, &cache(self.cache)?, |component| {
+            eprintln!("hob: compiling {}", component.path.display());
+        })?;
         let log = Log::new(std::io::stdout()).context("cannot start the log's thread")?;
         let signals = Signals::new([SIGTERM, SIGINT]).context("cannot watch for signals")?;
         let server = Server::bind(config, deployed, log)?;

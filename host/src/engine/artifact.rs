@@ -81,7 +81,8 @@ impl Cache {
             .map(|cache| cache.join("hob"))
     }
 
-    /// The compiled component: from the cache, or compiled now and put there.
+    /// The compiled component: from the cache, or compiled now and put there. `compiling` is called
+    /// before the compiler is, for it may take long.
     ///
     /// # Errors
     /// When the component is not valid. A cache that fails only costs time.
@@ -89,11 +90,13 @@ impl Cache {
         &self,
         engine: &Engine,
         component: &ComponentFile,
+        compiling: &mut dyn FnMut(&ComponentFile),
     ) -> Result<Component, CompileError> {
         let entry = self.directory.as_ref().map(|dir| dir.join(entry_name(engine, component)));
         if let Some(found) = entry.as_deref().and_then(|entry| load(engine, entry)) {
             return Ok(found);
         }
+        compiling(component);
         let compiled = Component::from_binary(engine, &component.bytes)
             .map_err(|why| CompileError { path: component.path.clone(), why })?;
         if let Some(entry) = &entry {

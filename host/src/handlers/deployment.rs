@@ -68,6 +68,19 @@ impl Default for GuestLimits {
     }
 }
 
+/// What is asked for a component.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The handler's name.
+    pub name: String,
+    /// The path below which it answers.
+    pub path: String,
+    /// How its instances are used; none: as its generation suggests.
+    pub isolation: Option<Isolation>,
+    /// What it may use.
+    pub limits: GuestLimits,
+}
+
 /// A component ready to serve.
 pub struct Deployment {
     /// The handler's name.
@@ -150,18 +163,17 @@ impl std::fmt::Display for DeployError {
 impl std::error::Error for DeployError {}
 
 impl Deployment {
-    /// Compiles and links a component. Blocks for as long as the compiler needs.
+    /// Compiles and links a component. Blocks for as long as the compiler needs; `compiling` is
+    /// told when it is needed at all.
     ///
     /// # Errors
     /// When the component cannot be served.
     pub fn new(
-        name: &str,
-        path: &str,
+        plan: Plan,
         component: &ComponentFile,
-        isolation: Option<Isolation>,
-        limits: GuestLimits,
         engines: &Engines,
         cache: &Cache,
+        compiling: &mut dyn FnMut(&ComponentFile),
     ) -> Result<Arc<Self>, DeployError> {
         let file = || component.path.clone();
         let lane = Lane::of(component).ok_or_else(|| DeployError::NoHandler {
@@ -169,7 +181,7 @@ impl Deployment {
             exports: component.exports.clone(),
         })?;
         let generation = lane.generation();
-        let isolation = isolation.unwrap_or(match generation {
+        let isolation = plan.isolation.unwrap_or(match generation {
             Generation::Wasi02 => Isolation::Fresh,
             Generation::Wasi03 => Isolation::Shared,
         });
@@ -177,7 +189,7 @@ impl Deployment {
             return Err(DeployError::Isolation { path: file() });
         }
         let engine = &engines.get(generation).map_err(DeployError::Engine)?.engine;
-        let compiled = cache.compile(engine, component).map_err(DeployError::Compile)?;
+        let compiled = cache.compile(engine, component, compiling).map_err(DeployError::Compile)?;
         let unlinked = |error: wasmtime::Error| DeployError::Import {
             path: file(),
             why: format!("{error:#}"),
@@ -186,12 +198,12 @@ impl Deployment {
         let pre = linker.instantiate_pre(&compiled).map_err(unlinked)?;
         let linked = Linked::new(lane, pre).map_err(unlinked)?;
         Ok(Arc::new(Deployment {
-            name: name.to_owned(),
-            path: path.to_owned(),
+            metrics: HandlerMetrics::new(&plan.name),
+            name: plan.name,
+            path: plan.path,
             lane,
             isolation,
-            limits,
-            metrics: HandlerMetrics::new(name),
+            limits: plan.limits,
             engine: engine.clone(),
             linked,
         }))

@@ -324,6 +324,13 @@ impl GuestBody {
         !matches!(self.state, State::Streamed(_))
     }
 
+    /// Says that no one will ask for the body: the guest finishes without a reader.
+    pub fn discard(&mut self) {
+        if !self.is_whole() {
+            self.end();
+        }
+    }
+
     fn end(&mut self) {
         if let State::Streamed(mut streamed) = std::mem::replace(&mut self.state, State::Ended) {
             self.on_loop = streamed.invocation.on_loop();

@@ -13,7 +13,7 @@ mod mailbox;
 mod response;
 mod shared;
 
-pub use deployment::{DeployError, Deployment, GuestLimits, Isolation};
+pub use deployment::{DeployError, Deployment, GuestLimits, Isolation, Plan};
 pub use invocation::{Failure, GuestBody};
 pub use lane::{Lane, ResponseError};
 pub use mailbox::BodyFailed;
@@ -29,7 +29,7 @@ use crate::capabilities::GuestContext;
 use crate::engine::TickerHandle;
 use crate::event_loop::Handle;
 use crate::limits;
-use crate::wire::{BodyBroken, RequestBody, RequestId};
+use crate::wire::{BodyBroken, Incoming, RequestBody, RequestId};
 use exclusive::Instance;
 use invocation::Invocation;
 use shared::SharedInstance;
@@ -91,7 +91,7 @@ impl Handler {
     ///
     /// # Errors
     /// When the body breaks off.
-    pub async fn receive(&self, body: hyper::body::Incoming) -> Result<CallBody, BodyBroken> {
+    pub async fn receive(&self, body: Incoming) -> Result<CallBody, BodyBroken> {
         if body.is_end_stream() {
             return Ok(CallBody::Whole(Bytes::new()));
         }

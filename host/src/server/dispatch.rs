@@ -241,7 +241,10 @@ fn finish(
     is_head: bool,
     mut record: Record,
 ) -> Response<ObservedBody> {
-    let (mut head, body) = response.into_parts();
+    let (mut head, mut body) = response.into_parts();
+    if is_head {
+        body.discard();
+    }
     record.status = head.status.as_u16();
     if head.status.is_client_error() || head.status.is_server_error() {
         let value = HeaderValue::from_str(&id.to_string()).expect("hexadecimal digits");

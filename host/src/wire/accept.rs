@@ -177,10 +177,10 @@ impl<S: Service> Drop for Place<S> {
         let Some(task) = self.task.get() else { return };
         self.inner.connections.borrow_mut().remove(&task);
         self.inner.count();
-        if self.inner.connections.borrow().is_empty() {
-            if let Some(waker) = self.inner.last_gone.take() {
-                waker.wake();
-            }
+        if self.inner.connections.borrow().is_empty()
+            && let Some(waker) = self.inner.last_gone.take()
+        {
+            waker.wake();
         }
     }
 }

@@ -62,7 +62,7 @@ impl Fault {
 
 /// Which part of a message comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub(super) enum Phase {
     /// Between two messages: nothing of the next one has come.
     Idle,
     /// Some of a head has come.
@@ -93,7 +93,7 @@ struct Head {
 }
 
 /// Follows the framing of one connection's requests.
-pub struct Framer {
+pub(super) struct Framer {
     state: State,
     head: Head,
     /// The part of a line that came with an earlier read. Empty nearly always.
@@ -108,7 +108,7 @@ pub struct Framer {
 
 impl Framer {
     /// A framer for a new connection, with the longest body it lets pass.
-    pub fn new(body_bytes_max: u64) -> Self {
+    pub(super) fn new(body_bytes_max: u64) -> Self {
         Framer {
             state: State::RequestLine,
             head: Head::default(),
@@ -121,7 +121,7 @@ impl Framer {
     }
 
     /// The part of a message the connection is in.
-    pub fn phase(&self) -> Phase {
+    pub(super) fn phase(&self) -> Phase {
         match self.state {
             State::RequestLine if self.partial.is_empty() && self.section_bytes == 0 => Phase::Idle,
             State::RequestLine | State::Field => Phase::Head,
@@ -130,7 +130,7 @@ impl Framer {
     }
 
     /// Heads passed so far.
-    pub fn heads(&self) -> u64 {
+    pub(super) fn heads(&self) -> u64 {
         self.heads
     }
 
@@ -139,7 +139,7 @@ impl Framer {
     ///
     /// # Errors
     /// The fault and the number of bytes before it that may pass.
-    pub fn check(&mut self, bytes: &[u8]) -> Result<(), (Fault, usize)> {
+    pub(super) fn check(&mut self, bytes: &[u8]) -> Result<(), (Fault, usize)> {
         let mut at = 0;
         while at < bytes.len() {
             let rest = &bytes[at..];

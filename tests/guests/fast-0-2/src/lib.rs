@@ -48,11 +48,7 @@ impl GuestOutgoingBody for Pieces {
 
 fn response(status: u16, body: ResponseBody) -> Result<Response, String> {
     let headers = vec![("content-type".to_owned(), b"text/plain".to_vec())];
-    Ok(Response {
-        status,
-        headers,
-        body,
-    })
+    Ok(Response { status, headers, body })
 }
 
 fn answer(status: u16, bytes: impl Into<Vec<u8>>) -> Result<Response, String> {

@@ -38,12 +38,9 @@ impl wasip2::exports::http::incoming_handler::Guest for Kitchen {
             // Bodies.
             "echo" => answer(outparam, &[], &read(&request)),
             "echo-stream" => echo_stream(outparam, &request),
-            "stream" => stream(
-                outparam,
-                number("chunks", 10),
-                number("size", 1000),
-                number("pause_ms", 0),
-            ),
+            "stream" => {
+                stream(outparam, number("chunks", 10), number("size", 1000), number("pause_ms", 0))
+            }
             "endless" => endless(outparam),
             "trailers" => answer(outparam, &[("x-trailer", "late")], b"hello world\n"),
             "read-trailers" => text(outparam, &read_trailers(&request)),
@@ -88,9 +85,7 @@ fn start(outparam: ResponseOutparam, status: u64) -> (OutputStream, OutgoingBody
     let headers = [("content-type", "text/plain"), ("trailer", "x-trailer")]
         .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
     let response = OutgoingResponse::new(Fields::from_list(&headers).unwrap());
-    response
-        .set_status_code(status.try_into().unwrap())
-        .unwrap();
+    response.set_status_code(status.try_into().unwrap()).unwrap();
     let body = response.body().unwrap();
     ResponseOutparam::set(outparam, Ok(response));
     (body.write().unwrap(), body)
@@ -110,9 +105,7 @@ fn end(stream: OutputStream, body: OutgoingBody, trailers: &[(&str, &str)]) {
 
 /// Writes all of it, as much at once as is allowed.
 fn write(stream: &OutputStream, bytes: &[u8]) -> Result<(), StreamError> {
-    bytes
-        .chunks(4096)
-        .try_for_each(|chunk| stream.blocking_write_and_flush(chunk))
+    bytes.chunks(4096).try_for_each(|chunk| stream.blocking_write_and_flush(chunk))
 }
 
 fn answer(outparam: ResponseOutparam, trailers: &[(&str, &str)], bytes: &[u8]) {
@@ -177,15 +170,11 @@ fn read_trailers(request: &IncomingRequest) -> String {
         return "none\n".to_owned();
     };
     let lines = trailers.entries().into_iter();
-    lines
-        .map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(&value)))
-        .collect()
+    lines.map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(&value))).collect()
 }
 
 fn env() -> String {
-    std::env::vars()
-        .map(|(name, value)| format!("{name}={value}\n"))
-        .collect()
+    std::env::vars().map(|(name, value)| format!("{name}={value}\n")).collect()
 }
 
 /// How many requests this instance has served: 1 in a fresh one.

@@ -33,9 +33,7 @@ impl wasip3::exports::http::handler::Guest for Kitchen {
             "random" => text(random()),
             "status" => status(number("code", 200) as u16),
             "error" => {
-                return Err(ErrorCode::InternalError(Some(
-                    "as the test wants it".into(),
-                )));
+                return Err(ErrorCode::InternalError(Some("as the test wants it".into())));
             }
             // Bodies.
             "echo" => text(read(consume(request).0).await),
@@ -43,11 +41,7 @@ impl wasip3::exports::http::handler::Guest for Kitchen {
                 let (body, trailers) = consume(request);
                 response(Some(body), trailers)
             }
-            "stream" => stream(
-                number("chunks", 10),
-                number("size", 1000),
-                number("pause_ms", 0),
-            ),
+            "stream" => stream(number("chunks", 10), number("size", 1000), number("pause_ms", 0)),
             "stream-break" => stream_break(),
             "endless" => endless(),
             "trailers" => trailers(),
@@ -152,9 +146,7 @@ fn stream(chunks: u64, size: u64, pause_ms: u64) -> Response {
 fn stream_break() -> Response {
     written(async |mut writer| {
         writer.write_all(b"a chunk\n".to_vec()).await;
-        Err(ErrorCode::InternalError(Some(
-            "as the test wants it".into(),
-        )))
+        Err(ErrorCode::InternalError(Some("as the test wants it".into())))
     })
 }
 
@@ -181,16 +173,12 @@ async fn read_trailers(request: Request) -> String {
         return "none\n".to_owned();
     };
     let lines = trailers.copy_all().into_iter();
-    lines
-        .map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(&value)))
-        .collect()
+    lines.map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(&value))).collect()
 }
 
 fn env() -> String {
     let variables = environment::get_environment().into_iter();
-    variables
-        .map(|(name, value)| format!("{name}={value}\n"))
-        .collect()
+    variables.map(|(name, value)| format!("{name}={value}\n")).collect()
 }
 
 /// How many requests this instance has served: 1 in a fresh one.

@@ -1,0 +1,85 @@
+//! The numbers of `/metrics`, read as strictly as Prometheus reads them.
+
+use std::collections::{HashMap, HashSet};
+
+/// One scrape.
+pub struct Metrics {
+    /// By name and labels, as they are written.
+    samples: HashMap<String, f64>,
+    /// The type of each family, by its name.
+    families: HashMap<String, String>,
+}
+
+impl Metrics {
+    /// Parses the exposition format 0.0.4. Panics where it is not that.
+    pub fn parse(text: &str) -> Self {
+        assert!(text.ends_with('\n'), "the last line has no end");
+        let mut metrics = Metrics { samples: HashMap::new(), families: HashMap::new() };
+        let mut helped = HashSet::new();
+        for line in text.lines() {
+            if let Some(help) = line.strip_prefix("# HELP ") {
+                let name = help.split_once(' ').expect("a name and a text").0;
+                assert!(helped.insert(name.to_owned()), "HELP twice: {line}");
+            } else if let Some(kind) = line.strip_prefix("# TYPE ") {
+                let (name, kind) = kind.split_once(' ').expect("a name and a type");
+                assert!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
+                let before = metrics.families.insert(name.to_owned(), kind.to_owned());
+                assert!(before.is_none(), "TYPE twice: {line}");
+            } else {
+                metrics.sample(line);
+            }
+        }
+        metrics
+    }
+
+    fn sample(&mut self, line: &str) {
+        let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no value: {line}"));
+        let value = value.parse().unwrap_or_else(|_| panic!("not a number: {line}"));
+        let name = series.split('{').next().unwrap_or(series);
+        assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'), "{line}");
+        if let Some(labels) = series.strip_prefix(name).filter(|labels| !labels.is_empty()) {
+            let inner = labels.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+            for label in inner.unwrap_or_else(|| panic!("bad labels: {line}")).split(',') {
+                let value = label.split_once('=').unwrap_or_else(|| panic!("{line}")).1;
+                assert!(value.starts_with('"') && value.ends_with('"'), "{line}");
+            }
+        }
+        assert!(self.family_of(name).is_some(), "no TYPE before {line}");
+        assert!(self.samples.insert(series.to_owned(), value).is_none(), "twice: {series}");
+    }
+
+    fn family_of(&self, name: &str) -> Option<&str> {
+        if self.families.contains_key(name) {
+            return self.families.get(name).map(String::as_str);
+        }
+        let of_histogram = ["_bucket", "_sum", "_count"];
+        let family = of_histogram.iter().find_map(|suffix| name.strip_suffix(suffix))?;
+        self.families.get(family).map(String::as_str).filter(|kind| *kind == "histogram")
+    }
+
+    /// The type of a family, if there is one of this name.
+    pub fn kind(&self, family: &str) -> Option<&str> {
+        self.families.get(family).map(String::as_str)
+    }
+
+    /// A sample, by its name and labels as they are written; 0 when there is none yet.
+    pub fn get(&self, series: &str) -> f64 {
+        self.samples.get(series).copied().unwrap_or(0.0)
+    }
+
+    /// Whether there is such a sample.
+    pub fn has(&self, series: &str) -> bool {
+        self.samples.contains_key(series)
+    }
+
+    /// A sample of a handler.
+    pub fn of(&self, handler: &str, name: &str) -> f64 {
+        self.get(&format!("{name}{{handler=\"{handler}\"}}"))
+    }
+
+    /// The samples whose name and labels begin so, in no order.
+    pub fn beginning<'a>(&'a self, start: &'a str) -> impl Iterator<Item = (&'a str, f64)> {
+        let samples = self.samples.iter().map(|(series, value)| (series.as_str(), *value));
+        samples.filter(move |(series, _)| series.starts_with(start))
+    }
+}

@@ -1,0 +1,22 @@
+//! What every test needs: a server, a client that sends raw bytes, components, and a folder.
+
+mod client;
+mod components;
+mod lines;
+mod metrics;
+mod process;
+mod scratch;
+mod serve;
+
+use std::time::Duration;
+
+pub use client::{Client, Response, chunked, get, post};
+pub use components::{TESTS, compile_cache, component, guests};
+pub use metrics::Metrics;
+pub use process::{Hob, Outcome, hob, run};
+pub use scratch::Scratch;
+pub use serve::{Guest, Serve, every_mode, guest};
+
+/// How long anything is waited for before the test fails. It is only there so that a hang ends:
+/// whatever works takes a fraction of it, also on a machine that is busy with something else.
+pub const PATIENCE: Duration = Duration::from_secs(60);

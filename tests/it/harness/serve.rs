@@ -1,0 +1,137 @@
+//! What a test has served: a `hob.toml`, and the process that reads it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{Hob, Scratch, compile_cache, component, hob};
+
+/// A handler, as `hob.toml` has it.
+#[derive(Clone)]
+pub struct Guest {
+    name: String,
+    component: PathBuf,
+    lines: Vec<String>,
+}
+
+/// The guest of this name in `tests/guests`, below the path of its name.
+pub fn guest(name: &str) -> Guest {
+    Guest::of(name, component(name))
+}
+
+/// The guests of these names in every isolation mode that their generation has. A handler's name
+/// is that of the guest, a dot, and the mode.
+pub fn every_mode(names: &[&str]) -> Vec<Guest> {
+    let mut guests = Vec::new();
+    for name in names {
+        let modes: &[&str] = match *name {
+            "kitchen" | "kitchen-0-3" => &["fresh", "reuse", "shared"],
+            _ => &["fresh", "reuse"],
+        };
+        guests.extend(modes.iter().map(|mode| {
+            guest(name).named(&format!("{name}.{mode}")).isolation(mode)
+        }));
+    }
+    guests
+}
+
+impl Guest {
+    pub fn of(name: &str, component: &Path) -> Self {
+        Guest { name: name.to_owned(), component: component.to_owned(), lines: Vec::new() }
+    }
+
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = name.to_owned();
+        self
+    }
+
+    /// Adds a line of TOML to the handler's table.
+    pub fn set(mut self, line: &str) -> Self {
+        self.lines.push(line.to_owned());
+        self
+    }
+
+    pub fn isolation(self, mode: &str) -> Self {
+        self.set(&format!("isolation = \"{mode}\""))
+    }
+
+    /// Limits, as `cpu_ms = 100, wall_ms = 200`.
+    pub fn limits(self, limits: &str) -> Self {
+        self.set(&format!("limits = {{ {limits} }}"))
+    }
+}
+
+/// A server to be started.
+pub struct Serve {
+    guests: Vec<Guest>,
+    server: Vec<String>,
+    connections: Vec<String>,
+    wrapper: Vec<String>,
+    cache: String,
+}
+
+impl Serve {
+    pub fn new(guests: impl IntoIterator<Item = Guest>) -> Self {
+        Serve {
+            guests: guests.into_iter().collect(),
+            server: Vec::new(),
+            connections: Vec::new(),
+            wrapper: Vec::new(),
+            cache: compile_cache().to_owned(),
+        }
+    }
+
+    /// Adds a line of TOML to `[server]`.
+    pub fn server(mut self, line: &str) -> Self {
+        self.server.push(line.to_owned());
+        self
+    }
+
+    /// Adds a line of TOML to `[connections]`.
+    pub fn connections(mut self, line: &str) -> Self {
+        self.connections.push(line.to_owned());
+        self
+    }
+
+    /// Keeps compiled code elsewhere than the other tests.
+    pub fn cache(mut self, directory: &Path) -> Self {
+        self.cache = directory.to_str().expect("UTF-8").to_owned();
+        self
+    }
+
+    /// Starts the server through another program, which must become it.
+    pub fn through(mut self, wrapper: &[&str]) -> Self {
+        self.wrapper = wrapper.iter().map(|part| part.to_string()).collect();
+        self
+    }
+
+    pub fn start(self) -> Hob {
+        let scratch = Scratch::new();
+        let file = scratch.file("hob.toml", self.toml());
+        let mut command = match self.wrapper.split_first() {
+            None => hob(),
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(env!("CARGO_BIN_EXE_hob"));
+                command
+            }
+        };
+        command.arg("serve").arg(file).args(["--cache", &self.cache]);
+        let names = self.guests.into_iter().map(|guest| guest.name).collect();
+        Hob::start(command, names, Some(scratch))
+    }
+
+    fn toml(&self) -> String {
+        let mut text = "[server]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n".to_owned();
+        let mut add = |line: &str| text.extend([line, "\n"]);
+        self.server.iter().for_each(|line| add(line));
+        add("[connections]");
+        self.connections.iter().for_each(|line| add(line));
+        for guest in &self.guests {
+            add("[[handler]]");
+            add(&format!("name = \"{}\"", guest.name));
+            add(&format!("component = \"{}\"", guest.component.display()));
+            guest.lines.iter().for_each(|line| add(line));
+        }
+        text
+    }
+}

@@ -1,0 +1,31 @@
+//! The outside view of the host: the real program, real components, raw bytes at its sockets.
+//! A module per behaviour. What tests wait for is an event; times are only there to end a hang.
+
+#![expect(clippy::disallowed_methods, reason = "tests have threads of their own, and no loop")]
+
+mod answers;
+mod bodies;
+mod bounds;
+mod cache;
+mod command_line;
+mod configuration;
+mod cpu_limit;
+mod deadlines;
+mod departures;
+mod drain;
+mod failures;
+mod harness;
+mod http;
+mod languages;
+mod leaks;
+mod loops;
+mod new_handler;
+mod observability;
+mod output;
+mod routes;
+mod shared;
+mod slow_readers;
+mod smuggling;
+mod streams;
+mod time;
+mod unservable;

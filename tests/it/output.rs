@@ -1,0 +1,63 @@
+//! What a guest prints: a line of the log each, with the handler and the request it belongs to.
+
+use serde_json::Value;
+
+use crate::harness::{Client, Hob, Serve, every_mode, get, guest};
+
+fn printed(hob: &Hob, name: &str, stream: &str, line: &str) -> Value {
+    hob.wait_for_line(|found| {
+        found["kind"] == "guest"
+            && found["handler"] == name
+            && found["stream"] == stream
+            && found["line"] == line
+    })
+}
+
+#[test]
+fn both_outputs_of_a_guest_are_lines_with_handler_and_request() {
+    let hob = Serve::new(every_mode(&["kitchen", "kitchen-0-2", "kitchen-0-3"])).start();
+    for name in hob.names() {
+        hob.get(&format!("/{name}/print?line=one-line")).expect(200);
+        let access = hob.wait_for_access(&format!("/{name}/print"));
+        assert_eq!(access["handler"], name);
+        let out = printed(&hob, name, "stdout", "one-line");
+        assert_eq!(out["id"], access["id"], "{out}");
+        let error = printed(&hob, name, "stderr", "on standard error: one-line");
+        assert_eq!(error["id"], access["id"], "{error}");
+    }
+}
+
+#[test]
+fn lines_of_requests_at_once_in_one_instance_keep_apart() {
+    let hob = Serve::new(every_mode(&["kitchen", "kitchen-0-3"])).start();
+    for name in hob.names() {
+        let mut clients: Vec<Client> = (0..20).map(|_| hob.client()).collect();
+        for (index, client) in clients.iter_mut().enumerate() {
+            client.send(get(&format!("/{name}/{index}/print?line={name}-{index}")));
+        }
+        for (index, client) in clients.iter_mut().enumerate() {
+            client.response().expect(200);
+            let access = hob.wait_for_access(&format!("/{name}/{index}/print"));
+            let out = printed(&hob, name, "stdout", &format!("{name}-{index}"));
+            assert_eq!(out["id"], access["id"], "{out}");
+        }
+    }
+}
+
+#[test]
+fn a_guest_cannot_forge_a_line() {
+    let hob = Serve::new([guest("kitchen")]).start();
+    let forged = "one%0A%7B%22kind%22%3A%22access%22%7D%0Athree%1B%5B2J%22";
+    hob.get(&format!("/kitchen/print?line={forged}")).expect(200);
+    // Every line of the log has been parsed as JSON on the way here.
+    printed(&hob, "kitchen", "stdout", "one");
+    printed(&hob, "kitchen", "stdout", "{\"kind\":\"access\"}");
+    printed(&hob, "kitchen", "stdout", "three\u{1b}[2J\"");
+}
+
+#[test]
+fn an_empty_line_is_a_line() {
+    let hob = Serve::new([guest("kitchen")]).start();
+    hob.get("/kitchen/print?line=").expect(200);
+    printed(&hob, "kitchen", "stdout", "");
+}

@@ -1,0 +1,228 @@
+//! The rules of ARCHITECTURE.md that a machine can check: who imports whom, which crate is named
+//! where, no state in statics, files one can read in a sitting, and the treaty's copies.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("host/ has a parent").to_owned()
+}
+
+fn files_below(dir: &Path, extension: &str, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).expect("a folder of the repository").flatten() {
+        let path = entry.path();
+        let name = entry.file_name();
+        if path.is_dir() && name != "target" && name != "node_modules" {
+            files_below(&path, extension, found);
+        } else if path.extension().is_some_and(|e| e == extension) {
+            found.push(path);
+        }
+    }
+}
+
+fn sources(dirs: &[&str]) -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
+    dirs.iter().for_each(|dir| files_below(&root().join(dir), "rs", &mut files));
+    assert!(!files.is_empty());
+    files
+        .into_iter()
+        .map(|path| {
+            let text = fs::read_to_string(&path).expect("a source is UTF-8");
+            (path.strip_prefix(root()).expect("below the root").to_owned(), text)
+        })
+        .collect()
+}
+
+/// The room a file of the host belongs to.
+fn room(path: &Path) -> String {
+    let below = path.strip_prefix("host/src").expect("a file of the host");
+    let first = below.components().next().expect("a file has a name");
+    first.as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned()
+}
+
+/// The lines of code that are not comments.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines()
+        .enumerate()
+        .map(|(index, line)| (index + 1, line))
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
+}
+
+#[test]
+fn rooms_import_only_what_the_table_allows() {
+    let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
+        ("limits", &[][..]),
+        ("observe", &["limits"]),
+        ("event_loop", &["limits", "observe"]),
+        ("wire", &["event_loop", "limits", "observe"]),
+        ("engine", &["limits"]),
+        ("capabilities", &["engine", "event_loop", "wire", "limits", "observe"]),
+        ("handlers", &["capabilities", "engine", "event_loop", "wire", "limits", "observe"]),
+        ("tenants", &["limits"]),
+        ("config", &["handlers", "wire", "limits"]),
+        ("admin", &["wire", "observe", "limits"]),
+        (
+            "server",
+            &[
+                "admin",
+                "capabilities",
+                "config",
+                "engine",
+                "event_loop",
+                "handlers",
+                "limits",
+                "observe",
+                "tenants",
+                "wire",
+            ],
+        ),
+        ("cli", &["config", "engine", "handlers", "limits", "observe", "server", "wire"]),
+    ]);
+    let mut faults = Vec::new();
+    for (path, text) in sources(&["host/src"]) {
+        let room = room(&path);
+        let Some(may) = allowed.get(room.as_str()) else {
+            assert!(["lib", "main"].contains(&room.as_str()), "{room} is in no table");
+            continue;
+        };
+        for (line, code) in code(&text) {
+            for part in code.split("crate::").skip(1) {
+                let other: String =
+                    part.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+                if !other.is_empty() && other != room && !may.contains(&other.as_str()) {
+                    faults.push(format!("{}:{line}: {room} imports {other}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn a_big_dependency_is_named_in_its_room_only() {
+    let homes: [(&str, &[&str]); 9] = [
+        ("mio", &["host/src/event_loop/"]),
+        ("tokio::runtime", &["host/src/event_loop/host_threads.rs"]),
+        ("hyper::", &["host/src/wire/"]),
+        ("wasmtime_wasi::", &["host/src/capabilities/"]),
+        ("wasmtime_wasi_http::", &["host/src/capabilities/", "host/src/handlers/"]),
+        ("wasmparser::", &["host/src/engine/"]),
+        ("clap::", &["host/src/cli/"]),
+        ("anyhow::", &["host/src/cli/"]),
+        ("toml::", &["host/src/config.rs"]),
+    ];
+    let mut faults = Vec::new();
+    for (path, text) in sources(&["host/src"]) {
+        let shown = path.display().to_string();
+        for (krate, home) in homes {
+            let name = krate.trim_end_matches("::");
+            if home.iter().any(|home| shown.starts_with(home)) {
+                continue;
+            }
+            for (line, code) in code(&text) {
+                let names_it = code.match_indices(&format!("{name}::")).any(|(at, _)| {
+                    !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_')
+                });
+                if names_it {
+                    faults.push(format!("{shown}:{line}: names {name}"));
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn there_is_no_state_in_statics() {
+    // The allocator and embedded text are no state.
+    let harmless = ["static ALLOCATOR", "static SDK"];
+    let mut faults = Vec::new();
+    for (path, text) in sources(&["host/src"]) {
+        for (line, code) in code(&text) {
+            let code = code.trim_start().trim_start_matches("pub ");
+            let is_static = code.starts_with("static ")
+                || ["thread_local!", "LazyLock", "lazy_static"].iter().any(|s| code.contains(s));
+            if is_static && !harmless.iter().any(|allowed| code.starts_with(allowed)) {
+                faults.push(format!("{}:{line}: {code}", path.display()));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn unsafe_is_in_the_artifact_cache_only() {
+    for (path, text) in sources(&["host/src", "guest-sdk"]) {
+        let allowed = path.ends_with("engine/artifact.rs");
+        for (line, code) in code(&text) {
+            let is_unsafe = code.contains("unsafe {") || code.contains("unsafe fn");
+            assert!(!is_unsafe || allowed, "{}:{line}: {code}", path.display());
+        }
+    }
+}
+
+#[test]
+fn files_open_with_what_they_own_and_fit_a_sitting() {
+    const LINES_MAX: usize = 500;
+    let dirs = ["host/src", "guest-sdk/src", "guest-sdk/macros/src", "tests/it", "tests/sim"];
+    let mut faults = Vec::new();
+    for (path, text) in sources(&dirs) {
+        if !text.starts_with("//!") && !path.ends_with("cli/new/handler.rs") {
+            faults.push(format!("{}: does not open with //!", path.display()));
+        }
+        if text.lines().count() > LINES_MAX {
+            faults.push(format!("{}: has more than {LINES_MAX} lines", path.display()));
+        }
+        if let Some(line) = text.lines().find(|line| !line.is_ascii()) {
+            faults.push(format!("{}: is not ASCII: {line}", path.display()));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn files_and_modules_are_named_after_what_they_own() {
+    let banned = ["util", "utils", "helper", "helpers", "common", "manager", "misc"];
+    for (path, _) in sources(&["host/src", "guest-sdk", "tests", "examples", "bench"]) {
+        let stem = path.file_stem().expect("a source has a name").to_string_lossy().into_owned();
+        assert!(!banned.contains(&stem.as_str()), "{} says nothing", path.display());
+    }
+}
+
+#[test]
+fn the_sdk_has_the_treaty_as_it_is() {
+    let original = fs::read_to_string(root().join("wit/0.3/handler.wit")).expect("the treaty");
+    let copy = fs::read_to_string(root().join("guest-sdk/wit/deps/hob-host/handler.wit"));
+    assert_eq!(original, copy.expect("the SDK's copy"), "copy wit/0.3/handler.wit into the SDK");
+}
+
+#[test]
+fn the_two_generations_of_the_treaty_say_the_same() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).expect("the treaty");
+    let (async_text, sync_text) = (read("wit/0.3/handler.wit"), read("wit/0.2/handler.wit"));
+    for shared in ["variant method {", "enum body-error {"] {
+        assert_eq!(block(&async_text, shared), block(&sync_text, shared), "{shared}");
+    }
+    let signature = "func(request: request) -> result<response, string>;";
+    assert!(async_text.contains(&format!("handle: async {signature}")));
+    assert!(sync_text.contains(&format!("handle: {signature}")));
+    for field in ["method: method,", "target: string,", "headers: list<field>,", "status: u16,"] {
+        assert!(async_text.contains(field) && sync_text.contains(field), "{field}");
+    }
+}
+
+/// The text from `start` to the closing brace, without the indentation.
+fn block(text: &str, start: &str) -> Vec<String> {
+    let at = text.find(start).unwrap_or_else(|| panic!("there is no {start}"));
+    text[at..].lines().map(|line| line.trim().to_owned()).take_while(|line| line != "}").collect()
+}
+
+#[test]
+fn every_example_has_a_readme() {
+    for entry in fs::read_dir(root().join("examples")).expect("the examples").flatten() {
+        if entry.path().join("Cargo.toml").is_file() && entry.file_name() != "target" {
+            assert!(entry.path().join("README.md").is_file(), "{:?}", entry.file_name());
+        }
+    }
+}
