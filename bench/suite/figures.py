@@ -1,5 +1,6 @@
 """Figures: samples of several rounds, a target, and a verdict that does not hide the noise."""
 
+import dataclasses
 import statistics
 from dataclasses import dataclass, field
 
@@ -72,8 +73,9 @@ def number(value: float, unit: str = "") -> str:
     """As many digits as say something."""
     size = abs(value)
     digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 0.1 else 4
-    text = f"{value:,.{digits}f}"
-    return f"{text} {unit}".strip()
+    if isinstance(value, int) or value == 0:
+        digits = 0
+    return f"{value:,.{digits}f} {unit}".strip()
 
 
 def spread(samples: list[float], unit: str = "") -> str:
@@ -90,3 +92,11 @@ def ratios(samples: list[float | None], others: list[float | None]) -> list[floa
     """Round by round: neighbours in time have the same noise. Failed rounds are left out."""
     pairs = zip(samples, others, strict=True)
     return [one / other for one, other in pairs if one is not None and other is not None]
+
+
+def brief(sample: object) -> str:
+    """A sample in a line, for the progress."""
+    if dataclasses.is_dataclass(sample):
+        fields = ((one.name, getattr(sample, one.name)) for one in dataclasses.fields(sample))
+        return ", ".join(f"{name} {brief(value)}" for name, value in fields)
+    return number(sample) if isinstance(sample, (int, float)) else str(sample)

@@ -6,6 +6,7 @@ machine is part of every result.
 
 import os
 import resource
+import time
 from pathlib import Path
 
 
@@ -19,6 +20,8 @@ def cores() -> tuple[int, int]:
 
 # Taken before the harness confines itself to one of them.
 SERVER_CORE, LOAD_CORE = cores()
+QUIET_SHARE = 0.1
+QUIET_LOOK_SECONDS = 0.3
 CORES = len(os.sched_getaffinity(0))
 
 
@@ -54,3 +57,20 @@ def ticks(core: int) -> dict[str, int]:
             busy = user + nice + system + irq + softirq
             return {"busy": busy, "steal": steal, "all": sum(fields)}
     raise RuntimeError(f"core {core} is not in /proc/stat")
+
+
+def wait_for_quiet(limit_seconds: float) -> float:
+    """Waits while others are at work on the two cores, but not for ever; says how long it was."""
+    start = time.monotonic()
+    while time.monotonic() - start < limit_seconds:
+        before = [ticks(core) for core in (SERVER_CORE, LOAD_CORE)]
+        time.sleep(QUIET_LOOK_SECONDS)
+        after = [ticks(core) for core in (SERVER_CORE, LOAD_CORE)]
+        if all(_busy(*pair) < QUIET_SHARE for pair in zip(before, after, strict=True)):
+            break
+    return time.monotonic() - start
+
+
+def _busy(before: dict[str, int], after: dict[str, int]) -> float:
+    taken = after["busy"] + after["steal"] - before["busy"] - before["steal"]
+    return taken / max(1, after["all"] - before["all"])

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from . import machine
+from .figures import brief
 from .server import Failure, Recipe
 from .tools import say
 
@@ -14,6 +16,8 @@ class Options:
     quick: bool = False
     rounds: int | None = None
     seconds: float | None = None
+    # How long a sample waits for the machine to be quiet.
+    patience: float = 0.0
 
     def rounds_or(self, full: int, quick: int) -> int:
         return self.rounds or (quick if self.quick else full)
@@ -36,14 +40,17 @@ class Rounds:
         return [value for value in self.all_of(name, attribute) if value is not None]
 
 
-def interleave(recipes: list[Recipe], rounds: int, measure: Callable[[Recipe], object]) -> Rounds:
+def interleave(
+    options: Options, recipes: list[Recipe], rounds: int, measure: Callable[[Recipe], object]
+) -> Rounds:
     """A server that fails has no sample of that round, and the run has failed; others go on."""
     found = Rounds({recipe.name: [] for recipe in recipes}, [])
     for turn in range(1, rounds + 1):
         for recipe in recipes:
+            machine.wait_for_quiet(options.patience)
             try:
                 sample = measure(recipe)
-                say(f"round {turn} of {rounds}: {recipe.name}: {sample}")
+                say(f"round {turn} of {rounds}: {recipe.name}: {brief(sample)}")
             except Failure as failure:
                 sample = None
                 found.failures.append(f"round {turn}: {failure}")

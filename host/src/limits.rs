@@ -203,13 +203,10 @@ pub const RESOURCES_LEFT_MAX: usize = 1024;
 /// Handles a guest may hold.
 pub const HANDLES_MAX: usize = 65_536;
 
-/// Bytes one call of the guest may push into the host: a written chunk, a list of headers.
-pub const HOSTCALL_BYTES_MAX: usize = 4 * 1024 * 1024;
-
 /// Random bytes a guest may ask for at once.
 pub const RANDOM_BYTES_MAX: u64 = 64 * 1024;
 
-/// Bytes of one `fields` resource in the host's memory.
+/// Bytes of one list of header fields in the host's memory.
 pub const FIELDS_BYTES_MAX: usize = 128 * 1024;
 
 /// A `shared` instance that is being replaced gets this long beyond the wall limit to finish the

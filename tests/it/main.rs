@@ -22,6 +22,7 @@ mod loops;
 mod new_handler;
 mod observability;
 mod output;
+mod pipelines;
 mod routes;
 mod shared;
 mod slow_readers;

@@ -93,7 +93,7 @@ def run(options: Options) -> Report:
             empty()
         return measure(recipe)
 
-    found = interleave(recipes_of_all, rounds, timed)
+    found = interleave(options, recipes_of_all, rounds, timed)
     figures = [
         Figure("first answer, warm cache", found.of(WARM, "ms"), "ms", at_most(WARM_MS)),
         Figure("first answer, cold cache", found.of(COLD, "ms"), "ms"),

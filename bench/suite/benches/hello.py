@@ -68,7 +68,7 @@ def run(options: Options) -> Report:
             server.check()
             return found
 
-    found = interleave(servers(), rounds, measure)
+    found = interleave(options, servers(), rounds, measure)
     figures = []
     for name, server, other, bound in TARGETS:
         one, two = (found.all_of(each, "requests_per_second") for each in (server, other))

@@ -74,7 +74,7 @@ def prepare() -> None:
 
 def run(options: Options) -> Report:
     rounds = options.rounds_or(3, 1)
-    found = interleave(servers(), rounds, measure)
+    found = interleave(options, servers(), rounds, measure)
     memory = found.of(HOB, "kb_per_connection")
     cpu = found.of(HOB, "cpu_alone")
     figures = [

@@ -99,10 +99,10 @@ def prepare() -> None:
 
 def run(options: Options) -> Report:
     rounds = options.rounds_or(3, 1)
-    found = interleave(servers(), rounds, measure)
+    found = interleave(options, servers(), rounds, measure)
     figures = []
     for name, bound in TARGETS.items():
-        unanswered = [float(COUNT - count) for count in found.of(name, "answered")]
+        unanswered = [COUNT - count for count in found.of(name, "answered")]
         figures += [
             Figure(f"{name}: not answered 200", unanswered, "", at_most(0)),
             Figure(

@@ -16,6 +16,7 @@ from ..server import ADDRESS, Failure, Recipe, Server, running
 RATE = 1000
 LIGHT_P99_MS = 5.0
 SPIN_MS = 100
+HEAD_START_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,20 @@ class Scene:
 
 
 class Spinner:
-    """One client that asks for a spin, again and again, until it is stopped."""
+    """One client that asks for a spin, again and again, until it is stopped.
+
+    It begins late: a loop that spins takes few new connections, and what is to be measured are
+    the requests on those there are.
+    """
 
     def __init__(self, server: Server, path: str):
         self.port, self.path = server.port, path
         self.statuses: list[int] = []
         self.stopped = threading.Event()
-        self.thread = threading.Thread(target=self._ask, daemon=True)
-        self.thread.start()
+        threading.Thread(target=self._ask, daemon=True).start()
 
     def _ask(self) -> None:
+        self.stopped.wait(HEAD_START_SECONDS)
         while not self.stopped.is_set():
             connection = http.client.HTTPConnection(ADDRESS, self.port, timeout=30)
             with contextlib.suppress(OSError, http.client.HTTPException):
@@ -104,6 +109,7 @@ def run(options: Options) -> Report:
     rounds, seconds = options.rounds_or(3, 1), options.seconds_or(20, 6)
     by_name = {scene.name: scene for scene in scenes()}
     found = interleave(
+        options,
         [scene.recipe for scene in by_name.values()],
         rounds,
         lambda recipe: measure(by_name[recipe.name], seconds),

@@ -101,10 +101,11 @@ impl GuestState {
     }
 }
 
-/// Sets the bounds that wasmtime keeps for a store itself.
-pub fn bound(store: &mut Store<GuestState>) {
+/// Sets the bounds that wasmtime keeps for a store itself. What one call may push into the host
+/// is bounded by the memory it has to come from: a body may be as large as the guest.
+pub fn bound(store: &mut Store<GuestState>, memory_bytes: usize) {
     store.limiter(|state| &mut state.memory);
-    store.set_hostcall_fuel(limits::HOSTCALL_BYTES_MAX);
+    store.set_hostcall_fuel(memory_bytes);
     store.set_max_component_handles(limits::HANDLES_MAX);
 }
 

@@ -43,10 +43,9 @@ pub(super) fn build(dir: &Path) -> Result<Vec<PathBuf>> {
         .current_dir(dir)
         .args(["build", "--release", "--target", WASM_TARGET])
         .arg("--message-format=json-render-diagnostics")
-        // Set by a cargo that runs this program, for the target it runs on.
+        // Meant for the machine this runs on, not for Wasm.
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_TARGET_DIR")
         .stdout(Stdio::piped());
     let output = cargo
         .spawn()
@@ -80,7 +79,8 @@ fn components(messages: &[u8]) -> Vec<PathBuf> {
         .filter(|message| message.reason == "compiler-artifact")
         .flat_map(|message| message.filenames)
         .filter(|file| file.extension().is_some_and(|extension| extension == "wasm"))
-        .filter(|file| !file.components().any(|part| part.as_os_str() == "deps"))
+        // What cargo keeps for itself is there once more under the name that is meant for others.
+        .filter(|file| !file.parent().is_some_and(|folder| folder.ends_with("deps")))
         .collect()
 }
 

@@ -123,7 +123,7 @@ impl Handler {
         let memory = MemoryMeter::new(deployment.limits.memory_bytes);
         let state = GuestState::new(self.context.clone(), meter.clone(), memory);
         let mut store = Store::new(&deployment.engine, state);
-        capabilities::bound(&mut store);
+        capabilities::bound(&mut store, deployment.limits.memory_bytes);
         let remote = self.context.remote.clone();
         store.epoch_deadline_callback(move |store| interrupted(store, &remote));
         store.set_epoch_deadline(1);

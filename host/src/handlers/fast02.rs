@@ -40,7 +40,7 @@ pub(super) async fn serve(
     };
     match answer.body {
         ResponseBody::Bytes(bytes) => {
-            let head = response::build(answer.status, answer.headers, Bytes::from(bytes))?;
+            let head = response::whole(answer.status, answer.headers, bytes)?;
             mailbox.reply(Reply::Whole(head));
             Ok(())
         }
@@ -48,7 +48,7 @@ pub(super) async fn serve(
             let (data_tx, data) = mpsc::channel(1);
             let (end_tx, end) = oneshot::channel();
             let source = Source::Pieces(Pieces { data, end });
-            let head = response::build(answer.status, answer.headers, source)?;
+            let head = response::streamed(answer.status, answer.headers, source)?;
             mailbox.reply(Reply::Stream(head));
             let end = pull(store, exports, body, &data_tx).await?;
             // The reader may have left.

@@ -55,12 +55,12 @@ pub(super) async fn serve(
     };
     match answer.body {
         Body::Bytes(bytes) => {
-            let head = response::build(answer.status, answer.headers, Bytes::from(bytes))?;
+            let head = response::whole(answer.status, answer.headers, bytes)?;
             mailbox.reply(Reply::Whole(head));
         }
         Body::Stream(body) => {
             let source = Source::Pieces(accessor.with(|access| pipe(access, body))?);
-            let head = response::build(answer.status, answer.headers, source)?;
+            let head = response::streamed(answer.status, answer.headers, source)?;
             mailbox.reply(Reply::Stream(head));
             poll_fn(|cx| mailbox.poll_done(cx)).await;
         }

@@ -108,6 +108,7 @@ impl Mailbox {
         self.wake_reader();
     }
 
+    /// Reports a failure; the first one counts.
     pub(super) fn fail(&self, failure: Failure) {
         self.answered.set(true);
         self.failure.borrow_mut().get_or_insert(failure);

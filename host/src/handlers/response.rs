@@ -1,9 +1,10 @@
 //! Owns the turn from what a guest calls a response into one the wire can send.
 
 use bytes::Bytes;
-use http::header::{HeaderName, HeaderValue};
+use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 
 use super::lane::ResponseError;
+use crate::limits;
 
 /// Fields that describe the connection, not the response (RFC 9110, section 7.6.1): the host owns
 /// the connection.
@@ -18,20 +19,51 @@ const OF_THE_CONNECTION: [&str; 8] = [
     "http2-settings",
 ];
 
-/// Builds a response's head from the records of the fast lanes.
-pub(super) fn build<B>(
+/// What a field takes in the host's memory beside its bytes, roughly. It also keeps the number of
+/// fields within what a header map can hold.
+const FIELD_OVERHEAD_BYTES: usize = 32;
+
+/// Builds a response with all of its body from the records of the fast lanes. The host counts the
+/// body itself; an empty one may be the answer to HEAD, and then the guest knows its length.
+pub(super) fn whole(
     status: u16,
     fields: Vec<(String, Vec<u8>)>,
+    body: Vec<u8>,
+) -> Result<http::Response<Bytes>, ResponseError> {
+    let length = Some(body.len()).filter(|length| *length > 0);
+    build(status, fields, length, Bytes::from(body))
+}
+
+/// Builds a response whose body comes in pieces.
+pub(super) fn streamed<B>(
+    status: u16,
+    fields: Vec<(String, Vec<u8>)>,
+    body: B,
+) -> Result<http::Response<B>, ResponseError> {
+    build(status, fields, None, body)
+}
+
+fn build<B>(
+    status: u16,
+    fields: Vec<(String, Vec<u8>)>,
+    length: Option<usize>,
     body: B,
 ) -> Result<http::Response<B>, ResponseError> {
     let mut response = http::Response::new(body);
     *response.status_mut() = check_status(status)?;
     let headers = response.headers_mut();
+    let mut bytes = 0;
     for (name, value) in fields {
+        bytes += name.len() + value.len() + FIELD_OVERHEAD_BYTES;
+        if bytes > limits::FIELDS_BYTES_MAX {
+            return Err(ResponseError("its header fields are too large".to_owned()));
+        }
         let Ok(header) = HeaderName::from_bytes(name.as_bytes()) else {
             return Err(ResponseError(format!("{name:?} is not a header name")));
         };
-        if OF_THE_CONNECTION.contains(&header.as_str()) {
+        if OF_THE_CONNECTION.contains(&header.as_str())
+            || (length.is_some() && header == CONTENT_LENGTH)
+        {
             continue;
         }
         let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) else {

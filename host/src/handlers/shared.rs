@@ -138,7 +138,7 @@ impl SharedInstance {
                 Some(_) if *deadline > now => return Some(*deadline),
                 Some(mailbox) => {
                     mailbox.fail(Failure::WallLimit);
-                    self.retired.set(true);
+                    self.retire();
                 }
             }
             deadlines.pop_front();
@@ -163,14 +163,25 @@ impl SharedInstance {
 
 /// The task of an instance: runs it until it is retired or comes down.
 async fn run(handler: Rc<Handler>, shared: Rc<SharedInstance>) {
+    // Also when a fault of ours unwinds from here: no request may wait for an instance that is gone.
+    let _end = End(shared.clone());
     let meter = Meter::new(handler.ticker.clone(), handler.deployment.limits.cpu);
     let outcome = serve_all(&handler, &shared, &meter).await;
-    shared.retired.set(true);
     if let Err((failure, culprit)) = outcome {
         shared.fail_all(|mailbox| match culprit {
             Some(culprit) if mailbox.id() != Some(culprit) => Failure::InstanceLost,
             _ => failure.clone(),
         });
+    }
+}
+
+/// Ends an instance for those who bring requests to it.
+struct End(Rc<SharedInstance>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.retired.set(true);
+        self.0.fail_all(|_| Failure::InstanceLost);
     }
 }
 

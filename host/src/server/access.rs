@@ -41,6 +41,7 @@ impl AccessLog {
         handler: Option<Arc<HandlerMetrics>>,
         exchange: Rc<Exchange>,
         in_flight: Rc<Cell<usize>>,
+        started: Instant,
     ) -> Record {
         in_flight.set(in_flight.get() + 1);
         if let Some(handler) = &handler {
@@ -54,7 +55,7 @@ impl AccessLog {
             handler,
             exchange,
             in_flight,
-            started: Instant::now(),
+            started,
             status: CLIENT_LEFT,
             bytes: 0,
             complete: false,

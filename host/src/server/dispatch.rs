@@ -119,6 +119,8 @@ impl Inner {
             handler.as_ref().map(|handler| handler.deployment().metrics.clone()),
             exchange,
             self.in_flight.clone(),
+            // The turn's reading: what the request has waited in this turn is counted too.
+            self.handle.now(),
         );
         let outcome = match handler {
             _ if *request.method() == Method::CONNECT => Err(Refusal::Method),

@@ -105,6 +105,19 @@ impl Client {
         thread::spawn(move || stream.write_all(&bytes))
     }
 
+    /// Sends zeros until none has been taken for a second; how many were.
+    pub fn send_until_full(&mut self) -> u64 {
+        self.stream.set_write_timeout(Some(Duration::from_secs(1))).expect("a time");
+        let mut sent = 0;
+        loop {
+            match self.stream.write(&[0; 64 * 1024]) {
+                Ok(count) => sent += count as u64,
+                Err(error) if is_timeout(&error) => return sent,
+                Err(error) => panic!("{error} after {sent} bytes"),
+            }
+        }
+    }
+
     /// Says that nothing more will be sent.
     pub fn finish_sending(&mut self) {
         self.stream.shutdown(Shutdown::Write).expect("the connection is open");

@@ -44,6 +44,10 @@ impl Guest {
         self
     }
 
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Adds a line of TOML to the handler's table.
     pub fn set(mut self, line: &str) -> Self {
         self.lines.push(line.to_owned());

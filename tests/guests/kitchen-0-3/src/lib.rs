@@ -42,7 +42,7 @@ impl wasip3::exports::http::handler::Guest for Kitchen {
                 response(Some(body), trailers)
             }
             "stream" => stream(number("chunks", 10), number("size", 1000), number("pause_ms", 0)),
-            "stream-break" => stream_break(),
+            "stream-break" => stream_break(number("pause_ms", 0)),
             "endless" => endless(),
             "trailers" => trailers(),
             "read-trailers" => text(read_trailers(request).await),
@@ -143,9 +143,10 @@ fn stream(chunks: u64, size: u64, pause_ms: u64) -> Response {
     })
 }
 
-fn stream_break() -> Response {
-    written(async |mut writer| {
+fn stream_break(pause_ms: u64) -> Response {
+    written(async move |mut writer| {
         writer.write_all(b"a chunk\n".to_vec()).await;
+        sleep(pause_ms).await;
         Err(ErrorCode::InternalError(Some("as the test wants it".into())))
     })
 }

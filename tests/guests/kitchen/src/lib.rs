@@ -28,7 +28,7 @@ async fn handle(mut request: Request) -> Result<Response> {
         "echo-chunks" => Ok(echo_chunks(request.take_body())),
         "read-slowly" => read_slowly(request.take_body(), options.ms.unwrap_or(10)).await,
         "stream" => Ok(stream(options)),
-        "stream-break" => Ok(stream_break()),
+        "stream-break" => Ok(stream_break(options.pause_ms)),
         "endless" => Ok(endless()),
         // Time.
         "sleep" => sleep(options.ms.unwrap_or(10)).await,
@@ -159,10 +159,13 @@ fn stream(options: Options) -> Response {
     }))
 }
 
-fn stream_break() -> Response {
-    Response::new(Body::stream(async |mut writer| {
+fn stream_break(pause_ms: u64) -> Response {
+    Response::new(Body::stream(async move |mut writer| {
         for _ in 0..3 {
             writer.write("a chunk\n").await?;
+            if pause_ms > 0 {
+                time::sleep(Duration::from_millis(pause_ms)).await;
+            }
         }
         Err(Error::new("as the test wants it"))
     }))
