@@ -1,5 +1,6 @@
 """Interleaved rounds: A B C, A B C, so that a noisy minute falls on all alike."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -38,6 +39,13 @@ class Rounds:
 
     def of(self, name: str, attribute: str) -> list[float]:
         return [value for value in self.all_of(name, attribute) if value is not None]
+
+    def plain(self) -> dict[str, list]:
+        """For the file of results."""
+        return {
+            name: [dataclasses.asdict(one) if one else None for one in samples]
+            for name, samples in self.samples.items()
+        }
 
 
 def interleave(

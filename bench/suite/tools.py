@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,7 @@ PEERS = BENCH / ".peers"
 
 def say(message: str) -> None:
     """Progress goes to standard error: standard output is the table."""
-    print(f"bench: {message}", file=os.sys.stderr, flush=True)
+    print(f"bench: {message}", file=sys.stderr, flush=True)
 
 
 def version(program: str | Path) -> str:
@@ -28,12 +29,14 @@ def version(program: str | Path) -> str:
     return found.group(0) if found else "unknown"
 
 
-def _find(variable: str, wanted: str, install: Callable[[], Path] | None, hint: str) -> str:
+def _find(variable: str, wanted: str, install: Callable[[], Path] | None, hint: str = "") -> str:
     """By the variable, then by PATH if the version is the wanted one, then by installing it."""
     name = variable.lower()
     if named := os.environ.get(variable):
         if not shutil.which(named):
             raise SystemExit(f"bench: {variable}={named} is no program")
+        if not (found := version(named)).startswith(wanted):
+            raise SystemExit(f"bench: {variable} names version {found}, not {wanted}")
         return named
     on_path = shutil.which(name)
     if on_path and version(on_path).startswith(wanted):
@@ -50,7 +53,7 @@ def _install(what: str, command: list[str], program: Callable[[], Path | None]) 
         PEERS.mkdir(exist_ok=True)
         # Cargo's target directory of the caller is not the place for somebody else's build.
         environment = {k: v for k, v in os.environ.items() if k != "CARGO_TARGET_DIR"}
-        done = subprocess.run(command, cwd=PEERS, env=environment, stdout=os.sys.stderr)
+        done = subprocess.run(command, cwd=PEERS, env=environment, stdout=sys.stderr)
         if done.returncode != 0 or (there := program()) is None:
             raise SystemExit(f"bench: cannot install {what}: `{' '.join(command)}` failed")
     return there
@@ -74,7 +77,7 @@ def _npm_install_deno() -> Path:
 
 @cache
 def wrk() -> str:
-    return _find("WRK", "", None, "apt-get install wrk")
+    return _find("WRK", "4.", None, "apt-get install wrk")
 
 
 @cache
@@ -84,16 +87,14 @@ def node() -> str:
 
 @cache
 def wasmtime() -> str:
-    install = lambda: _cargo_install("wasmtime-cli", "48.0.8", "wasmtime")  # noqa: E731
-    return _find("WASMTIME", "48.", install, "")
+    return _find("WASMTIME", "48.", lambda: _cargo_install("wasmtime-cli", "48.0.8", "wasmtime"))
 
 
 @cache
 def oha() -> str:
-    install = lambda: _cargo_install("oha", "^1.16", "oha")  # noqa: E731
-    return _find("OHA", "1.", install, "")
+    return _find("OHA", "1.", lambda: _cargo_install("oha", "^1.16", "oha"))
 
 
 @cache
 def deno() -> str:
-    return _find("DENO", "2.9", _npm_install_deno, "")
+    return _find("DENO", "2.9", _npm_install_deno)

@@ -158,8 +158,9 @@ impl Config {
         let config = match toml::from_str::<File>(text) {
             Ok(file) => checker.config(file),
             Err(error) => {
-                let at = error.span().map_or(0, |span| span.start);
-                checker.fault(at, &explain(error.message()));
+                let span = error.span().unwrap_or_default();
+                let what = explain(error.message(), &text[span.clone()]);
+                checker.fault(span.start, &what);
                 Config::default()
             }
         };
@@ -171,8 +172,12 @@ impl Config {
     }
 }
 
-/// Adds to an unknown key the known one that looks most like it.
-fn explain(message: &str) -> String {
+/// Adds to an unknown key the known one that looks most like it, and to a key that comes twice
+/// the key: the parser's own words leave it to the place.
+fn explain(message: &str, place: &str) -> String {
+    if message == "duplicate key" {
+        return format!("`{place}` comes twice");
+    }
     let mut names = message.split('`').skip(1).step_by(2);
     let nearest = message
         .starts_with("unknown field")

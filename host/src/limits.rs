@@ -60,6 +60,9 @@ pub const HEADER_COUNT_MAX: usize = 128;
 /// Bytes of one chunk-size line with its extensions, which no one uses for good.
 pub const CHUNK_LINE_BYTES_MAX: usize = 256;
 
+/// Bytes of all extensions of one body's chunks. hyper's own bound is larger.
+pub const CHUNK_EXTENSIONS_BYTES_MAX: usize = 8 * 1024;
+
 /// Bytes of the trailer section.
 pub const TRAILER_BYTES_MAX: usize = 8 * 1024;
 
@@ -199,6 +202,10 @@ pub const RESOURCES_MAX: usize = 65_536;
 /// Entries that may remain in that table between two requests of a `reuse` instance. A guest that
 /// leaves more behind is replaced, long before the table is full.
 pub const RESOURCES_LEFT_MAX: usize = 1024;
+
+/// Entries that a request under way in a `shared` instance may have in that table before they
+/// count as left behind: its head, its body, its timers.
+pub const RESOURCES_PER_REQUEST: usize = 16;
 
 /// Handles a guest may hold.
 pub const HANDLES_MAX: usize = 65_536;

@@ -20,7 +20,8 @@ fn exchange(hob: &Hob, request: Vec<u8>) -> Response {
 
 #[test]
 fn a_body_comes_back_whatever_its_length() {
-    let hob = Serve::new(every_mode(&KITCHENS).into_iter().chain(every_mode(&["fast-0-2"]))).start();
+    let hob =
+        Serve::new(every_mode(&KITCHENS).into_iter().chain(every_mode(&["fast-0-2"]))).start();
     for name in hob.names() {
         // Around the bound up to which the fast lanes hand a body over whole.
         for length in [0, 1, 65_535, 65_536, 65_537, 1_000_000] {

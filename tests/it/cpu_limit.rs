@@ -70,7 +70,7 @@ fn several_spinners_take_turns_and_all_finish() {
 
 #[test]
 fn a_guest_that_answers_and_then_writes_without_end_is_cut_at_its_limit() {
-    let guests = every_mode(&KITCHENS).into_iter().map(|guest| guest.limits("cpu_ms = 200"));
+    let guests = every_mode(&KITCHENS).into_iter().map(|guest| guest.limits("cpu_ms = 1000"));
     let hob = Serve::new(guests).start();
     for name in hob.names() {
         let mut client = hob.client();
@@ -110,12 +110,9 @@ fn a_stream_that_pauses_too_long_is_cut() {
 #[test]
 fn the_limits_of_the_file_hold_for_a_handler_that_has_none_of_its_own() {
     // `[limits]` may stand anywhere in the file, here after `[connections]`.
-    let hob = Serve::new([
-        guest("kitchen"),
-        guest("kitchen-0-2").limits("wall_ms = 60000"),
-    ])
-    .connections("[limits]\nwall_ms = 200")
-    .start();
+    let hob = Serve::new([guest("kitchen"), guest("kitchen-0-2").limits("wall_ms = 60000")])
+        .connections("[limits]\nwall_ms = 200")
+        .start();
     expect_failure(hob.get("/kitchen/sleep?ms=60000"), 504, "wall-limit");
     hob.get("/kitchen-0-2/sleep?ms=500").expect(200);
 }

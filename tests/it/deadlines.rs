@@ -126,7 +126,8 @@ fn an_idle_connection_that_is_dormant_is_closed_in_time() {
 fn a_body_that_stands_still_is_refused() {
     let hob = serve("body_idle_ms = 200");
     for name in hob.names() {
-        for framing in ["content-length: 100\r\n\r\n12345", "transfer-encoding: chunked\r\n\r\n5\r\n"]
+        for framing in
+            ["content-length: 100\r\n\r\n12345", "transfer-encoding: chunked\r\n\r\n5\r\n"]
         {
             let mut client = hob.client();
             client.send(format!("POST /{name}/echo HTTP/1.1\r\nhost: hob\r\n{framing}"));
@@ -162,9 +163,8 @@ fn a_body_that_makes_progress_may_take_long() {
     let hob = serve("body_idle_ms = 400");
     for name in hob.names() {
         let mut client = hob.client();
-        client.send(format!(
-            "POST /{name}/echo HTTP/1.1\r\nhost: hob\r\ncontent-length: 12\r\n\r\n"
-        ));
+        client
+            .send(format!("POST /{name}/echo HTTP/1.1\r\nhost: hob\r\ncontent-length: 12\r\n\r\n"));
         for byte in b"hello again!" {
             assert!(!client.hears_within(Duration::from_millis(60)), "{name}: refused");
             client.send([*byte]);

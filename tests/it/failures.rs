@@ -9,7 +9,7 @@ const KITCHENS: [&str; 3] = ["kitchen", "kitchen-0-2", "kitchen-0-3"];
 
 /// Panics unless the answer is the host's own, and says no more than it should.
 #[track_caller]
-pub fn expect_failure(answer: Response, status: u16, code: &str) -> String {
+pub(crate) fn expect_failure(answer: Response, status: u16, code: &str) -> String {
     let answer = answer.expect(status);
     let id = answer.header("x-request-id").unwrap_or_else(|| panic!("no id: {answer:?}"));
     assert!(id.len() == 16 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{answer:?}");
@@ -19,7 +19,7 @@ pub fn expect_failure(answer: Response, status: u16, code: &str) -> String {
 }
 
 /// The line in which the log says more.
-pub fn failure_line(hob: &Hob, id: &str) -> Value {
+pub(crate) fn failure_line(hob: &Hob, id: &str) -> Value {
     hob.wait_for_line(|line| line["event"] == "handler-failed" && line["id"] == id)
 }
 

@@ -199,18 +199,6 @@ fn a_client_that_does_not_wait_for_100_gets_a_good_answer_too() {
 }
 
 #[test]
-fn a_client_that_sends_no_more_is_answered() {
-    let hob = serve();
-    for name in hob.names() {
-        let mut client = hob.client();
-        client.send(get(&format!("/{name}/sleep?ms=100")));
-        client.finish_sending();
-        assert!(client.response().expect(200).text().starts_with("slept"), "{name}");
-        client.expect_closed();
-    }
-}
-
-#[test]
 fn connections_that_say_nothing_are_no_errors() {
     let hob = serve();
     for _ in 0..50 {

@@ -138,7 +138,9 @@ fn what_is_odd_and_valid_is_served() {
             format!("{head}content-length: 0005\r\n\r\nhello"),
             format!("POST /{name}/echo HTTP/1.1\r\nhOsT: hob\r\nContent-Length: 5\r\n\r\nhello"),
             format!("POST /{name}/echo HTTP/1.1\r\nhost:\r\ncontent-length: 5\r\n\r\nhello"),
-            format!("POST /{name}/echo HTTP/1.1\r\nhost: [::1]:80\r\ncontent-length: 5\r\n\r\nhello"),
+            format!(
+                "POST /{name}/echo HTTP/1.1\r\nhost: [::1]:80\r\ncontent-length: 5\r\n\r\nhello"
+            ),
             format!("POST /{name}/echo HTTP/1.0\r\ncontent-length: 5\r\n\r\nhello"),
             format!("POST /{name}/./%2e/a;b=c/echo?a=[]&b={{}}|^ HTTP/1.1\r\nhost: hob\r\n")
                 + "content-length: 5\r\n\r\nhello",

@@ -198,7 +198,7 @@ fn a_version_that_is_not_spoken_is_refused() {
         ("GET /NAME/hello HTTP/0.9\r\nHost: hob\r\n\r\n", 505),
         ("GET /NAME/hello HTTP/2.0\r\nHost: hob\r\n\r\n", 505),
         ("GET /NAME/hello HTTP/9.9\r\nHost: hob\r\n\r\n", 505),
-        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
         ("GET /NAME/hello HTTP/1.10\r\nHost: hob\r\n\r\n", 400),
         ("GET /NAME/hello HTTP/01.1\r\nHost: hob\r\n\r\n", 400),
         ("GET /NAME/hello HTTP/1\r\nHost: hob\r\n\r\n", 400),

@@ -53,7 +53,7 @@ fn a_body_that_breaks_off_is_not_complete_to_the_client() {
 
 #[test]
 fn a_body_that_breaks_off_at_once_is_answered_with_500() {
-    let hob = Serve::new([guest("fast-0-2"), guest("kitchen")]).start();
+    let hob = Serve::new([guest("fast-0-2"), guest("kitchen").isolation("fresh")]).start();
     for target in ["/fast-0-2/pieces-fail", "/kitchen/stream-break"] {
         let answer = hob.get(target).expect(500);
         assert!(answer.text().starts_with("invalid-response\n"), "{answer:?}");

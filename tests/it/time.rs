@@ -66,7 +66,10 @@ fn work_goes_on_after_the_answer() {
         let late = hob.wait_for_line(|line| {
             line["kind"] == "guest" && line["handler"] == name && line["line"] == "late work done"
         });
-        assert_eq!(late["id"], access["id"], "{late}");
+        // Many requests share that instance, and this one has been answered: its name is gone.
+        if !name.ends_with(".shared") {
+            assert_eq!(late["id"], access["id"], "{late}");
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 """From the start of a process to its first answer."""
 
 import contextlib
-import dataclasses
 import shutil
 import socket
 import subprocess
@@ -85,8 +84,7 @@ def run(options: Options) -> Report:
     rounds = options.rounds_or(20, 5)
     recipes_of_all, empty = servers()
     # Fills the warm cache, and brings the programs into memory.
-    for recipe in recipes_of_all:
-        measure(recipe)
+    first = interleave(options, recipes_of_all, 1, measure)
 
     def timed(recipe: Recipe) -> Start:
         if recipe.name == COLD:
@@ -104,9 +102,6 @@ def run(options: Options) -> Report:
         figures=figures,
         tables=[Table(["server", "ms"], rows)],
         notes=["Programs are in the page cache, and all threads of a server share one core."],
-        failures=found.failures,
-        samples={
-            name: [dataclasses.asdict(one) if one else None for one in all_of]
-            for name, all_of in found.samples.items()
-        },
+        failures=first.failures + found.failures,
+        samples=found.plain(),
     )

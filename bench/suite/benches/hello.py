@@ -1,7 +1,5 @@
 """What one core can do at most: twelve bytes to 32 connections that ask again and again."""
 
-import dataclasses
-
 from .. import load, recipes, tools
 from ..build import example
 from ..figures import Figure, Report, Table, at_least, ratios, spread
@@ -54,7 +52,8 @@ def servers() -> list[Recipe]:
 
 
 def prepare() -> None:
-    servers(), tools.wrk()
+    servers()
+    tools.wrk()
 
 
 def run(options: Options) -> Report:
@@ -90,10 +89,6 @@ def run(options: Options) -> Report:
             for name in found.samples
         ],
     )
-    samples = {
-        name: [dataclasses.asdict(one) if one else None for one in all_of]
-        for name, all_of in found.samples.items()
-    }
     return Report(
         title=f"hello: one core, `wrk -t1 -c32`, {rounds} rounds of {seconds:g} s",
         figures=figures,
@@ -104,7 +99,7 @@ def run(options: Options) -> Report:
             "server had less than 95 %, its requests/s are too low and its CPU time decides."
         ],
         failures=found.failures,
-        samples=samples,
+        samples=found.plain(),
     )
 
 

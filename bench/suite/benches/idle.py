@@ -1,6 +1,5 @@
 """What nothing costs: connections that are kept and say nothing, and a server without any."""
 
-import dataclasses
 import time
 from dataclasses import dataclass
 
@@ -100,8 +99,5 @@ def run(options: Options) -> Report:
             f"CPU of one core over {number(WATCH_SECONDS)} s, in the scheduler's nanoseconds."
         ],
         failures=found.failures,
-        samples={
-            name: [dataclasses.asdict(one) if one else None for one in all_of]
-            for name, all_of in found.samples.items()
-        },
+        samples=found.plain(),
     )

@@ -1,6 +1,5 @@
 """Ten thousand requests at once, each asleep for five seconds: what waiting costs."""
 
-import dataclasses
 import time
 from dataclasses import dataclass
 
@@ -118,7 +117,7 @@ def run(options: Options) -> Report:
                 at_most(bound),
             ),
         ]
-    header = ["server", "answered 200", "other", "last answer, s", "KB each", "page tables, KB each"]
+    header = ["server", "answered 200", "other", "last answer, s", "KB each", "page tables, KB"]
     rows = [
         [
             name,
@@ -146,10 +145,7 @@ def run(options: Options) -> Report:
             "CPU to receive: its own share of the time beyond the sleep.",
         ],
         failures=found.failures,
-        samples={
-            name: [dataclasses.asdict(one) if one else None for one in waves]
-            for name, waves in found.samples.items()
-        },
+        samples=found.plain(),
     )
 
 

@@ -1,17 +1,15 @@
 //! Owns the linkers: which import is answered by what. One for each generation.
 
-use wasmtime::component::{Linker, Resource};
-use wasmtime::{AsContextMut, Engine, StoreContextMut};
-use wasmtime_wasi::cli::{StdoutStream, WasiCli, WasiCliView};
+use wasmtime::component::Linker;
+use wasmtime::{Engine, StoreContextMut};
+use wasmtime_wasi::cli::{WasiCli, WasiCliView};
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
-use wasmtime_wasi::p2::DynOutputStream;
 use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 use wasmtime_wasi::{WasiView, p2, p3};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
-use super::stdio::Stream;
-use super::{GuestState, body, clocks};
+use super::{GuestState, body, clocks, output};
 use crate::engine::Generation;
 use crate::wire::RequestId;
 
@@ -46,8 +44,7 @@ fn link_wasi02(l: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     cli::exit::add_to_linker::<T, WasiCli>(l, T::cli)?;
     cli::environment::add_to_linker::<T, WasiCli>(l, T::cli)?;
     cli::stdin::add_to_linker::<T, WasiCli>(l, T::cli)?;
-    link_output(l, "wasi:cli/stdout@0.2.12", "get-stdout", Stream::Stdout)?;
-    link_output(l, "wasi:cli/stderr@0.2.12", "get-stderr", Stream::Stderr)?;
+    output::link_wasi02(l)?;
     cli::terminal_input::add_to_linker::<T, WasiCli>(l, T::cli)?;
     cli::terminal_output::add_to_linker::<T, WasiCli>(l, T::cli)?;
     cli::terminal_stdin::add_to_linker::<T, WasiCli>(l, T::cli)?;
@@ -76,7 +73,18 @@ fn link_wasi02(l: &mut Linker<GuestState>) -> wasmtime::Result<()> {
 
 fn link_wasi03(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     clocks::link_wasi03(linker)?;
-    p3::cli::add_to_linker(linker)?;
+    use p3::bindings::cli;
+    type T = GuestState;
+
+    cli::exit::add_to_linker::<T, WasiCli>(linker, T::cli)?;
+    cli::environment::add_to_linker::<T, WasiCli>(linker, T::cli)?;
+    cli::stdin::add_to_linker::<T, WasiCli>(linker, T::cli)?;
+    output::link_wasi03(linker)?;
+    cli::terminal_input::add_to_linker::<T, WasiCli>(linker, T::cli)?;
+    cli::terminal_output::add_to_linker::<T, WasiCli>(linker, T::cli)?;
+    cli::terminal_stdin::add_to_linker::<T, WasiCli>(linker, T::cli)?;
+    cli::terminal_stdout::add_to_linker::<T, WasiCli>(linker, T::cli)?;
+    cli::terminal_stderr::add_to_linker::<T, WasiCli>(linker, T::cli)?;
     p3::filesystem::add_to_linker(linker)?;
     p3::random::add_to_linker(linker)?;
     p3::sockets::add_to_linker(linker)?;
@@ -89,27 +97,8 @@ impl wasmtime::component::HasData for HasTable {
     type Data<'a> = &'a mut wasmtime::component::ResourceTable;
 }
 
-/// `get-stdout` and `get-stderr` of our own: the stream they give knows which request asked.
-fn link_output(
-    linker: &mut Linker<GuestState>,
-    interface: &str,
-    function: &str,
-    stream: Stream,
-) -> wasmtime::Result<()> {
-    linker.instance(interface)?.func_wrap(
-        function,
-        move |mut store: StoreContextMut<'_, GuestState>, (): ()| {
-            let request = current_request(store.as_context_mut());
-            let state = store.data_mut();
-            let handle = state.context().stdio.open(stream, request).p2_stream();
-            let handle: Resource<DynOutputStream> = state.table.push(handle)?;
-            Ok((handle,))
-        },
-    )
-}
-
 /// The request on whose behalf the guest runs now.
-fn current_request(mut store: StoreContextMut<'_, GuestState>) -> Option<RequestId> {
+pub fn current_request(mut store: StoreContextMut<'_, GuestState>) -> Option<RequestId> {
     if store.data().calls.is_empty() {
         return store.data().request;
     }

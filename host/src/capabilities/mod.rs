@@ -5,6 +5,7 @@ mod body;
 mod clocks;
 mod link;
 mod outbound;
+mod output;
 mod stdio;
 
 use std::collections::HashMap;
@@ -18,8 +19,8 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 pub use body::IncomingBody;
 pub use body::bindings::hob::host::body as body_bindings;
-pub use link::linker;
-pub use stdio::{Stdio, Stream};
+pub use link::{current_request, linker};
+pub use stdio::{Speaker, Stdio, Stream};
 
 use crate::engine::{MemoryMeter, Meter};
 use crate::event_loop::Remote;
@@ -49,6 +50,8 @@ pub struct GuestState {
     pub table: ResourceTable,
     /// The request an instance serves that serves one at a time.
     pub request: Option<RequestId>,
+    /// The request for which the guest writes to its output.
+    pub speaker: Speaker,
     /// The requests an instance serves that serves many, by the guest's task.
     pub calls: HashMap<GuestTaskId, SharedCall>,
     /// The request whose time was used up.
@@ -81,6 +84,7 @@ impl GuestState {
             memory,
             table,
             request: None,
+            speaker: Speaker::default(),
             calls: HashMap::new(),
             culprit: None,
             context,
@@ -111,15 +115,15 @@ pub fn bound(store: &mut Store<GuestState>, memory_bytes: usize) {
 
 impl WasiView for GuestState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let GuestState { context, request, .. } = &*self;
-        let (context, request) = (context.clone(), *request);
-        let ctx = self.wasi.get_or_insert_with(|| Box::new(build(&context, request)));
+        let GuestState { context, speaker, .. } = &*self;
+        let (context, speaker) = (context.clone(), speaker.clone());
+        let ctx = self.wasi.get_or_insert_with(|| Box::new(build(&context, &speaker)));
         WasiCtxView { ctx, table: &mut self.table }
     }
 }
 
 /// No file, no socket, no argument: what a guest gets of these is a grant, and there is none yet.
-fn build(context: &GuestContext, request: Option<RequestId>) -> WasiCtx {
+fn build(context: &GuestContext, speaker: &Speaker) -> WasiCtx {
     let mut builder = WasiCtxBuilder::new();
     builder
         .envs(&context.environment)
@@ -127,8 +131,8 @@ fn build(context: &GuestContext, request: Option<RequestId>) -> WasiCtx {
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false)
-        .stdout(context.stdio.open(Stream::Stdout, request))
-        .stderr(context.stdio.open(Stream::Stderr, request));
+        .stdout(context.stdio.open(Stream::Stdout, speaker.clone()))
+        .stderr(context.stdio.open(Stream::Stderr, speaker.clone()));
     builder.build()
 }
 

@@ -63,9 +63,9 @@ impl Stdio {
         Stdio { shared: Arc::new(shared) }
     }
 
-    /// A handle through which the guest writes for a request.
-    pub fn open(&self, stream: Stream, request: Option<RequestId>) -> OpenStream {
-        OpenStream { stdio: self.clone(), stream, request }
+    /// A handle through which the guest writes.
+    pub fn open(&self, stream: Stream, speaker: Speaker) -> OpenStream {
+        OpenStream { stdio: self.clone(), stream, speaker }
     }
 
     /// Writes out what a request has left without a line's end.
@@ -120,20 +120,36 @@ impl Shared {
     }
 }
 
+/// The request whose line it is when a guest writes. A guest may keep a handle as long as its
+/// instance lives, and write through it for one request after another.
+#[derive(Clone, Default)]
+pub struct Speaker(Arc<Mutex<Option<RequestId>>>);
+
+impl Speaker {
+    /// From now on the guest writes for this request.
+    pub fn set(&self, request: Option<RequestId>) {
+        *self.0.lock().expect("speaker") = request;
+    }
+
+    fn get(&self) -> Option<RequestId> {
+        *self.0.lock().expect("speaker")
+    }
+}
+
 /// A guest's handle.
 pub struct OpenStream {
     stdio: Stdio,
     stream: Stream,
-    request: Option<RequestId>,
+    speaker: Speaker,
 }
 
 impl OpenStream {
     fn handle(&self) -> OpenStream {
-        self.stdio.open(self.stream, self.request)
+        self.stdio.open(self.stream, self.speaker.clone())
     }
 
-    fn put(&self, bytes: &[u8]) {
-        self.stdio.shared.write(self.stream, self.request, bytes);
+    pub(super) fn put(&self, bytes: &[u8]) {
+        self.stdio.shared.write(self.stream, self.speaker.get(), bytes);
     }
 }
 

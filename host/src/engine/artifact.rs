@@ -133,7 +133,7 @@ fn load(engine: &Engine, entry: &Path) -> Option<Component> {
 
 fn store(component: &Component, entry: &Path) -> io::Result<()> {
     let bytes = component.serialize().map_err(io::Error::other)?;
-    let temporary = entry.with_extension(format!("{}.tmp", std::process::id()));
+    let temporary = entry.with_extension(format!("tmp-{}.cwasm", std::process::id()));
     let written = (|| {
         let mut file = OpenOptions::new()
             .write(true)
@@ -155,14 +155,17 @@ fn store(component: &Component, entry: &Path) -> io::Result<()> {
     written
 }
 
-/// Removes what was not used for longest until the rest fits.
+/// Removes what was not used for longest until the rest fits. Whatever else a user keeps in the
+/// folder is not ours.
 fn evict(directory: &Path) -> io::Result<()> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let metadata = entry.metadata()?;
-        if metadata.is_file() {
-            entries.push((metadata.modified()?, metadata.len(), entry.path()));
+        let path = entry.path();
+        let is_ours = path.extension().is_some_and(|extension| extension == "cwasm");
+        if metadata.is_file() && is_ours {
+            entries.push((metadata.modified()?, metadata.len(), path));
         }
     }
     let mut total: u64 = entries.iter().map(|(_, length, _)| length).sum();

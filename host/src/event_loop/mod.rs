@@ -154,6 +154,13 @@ impl EventLoop {
     }
 }
 
+impl Drop for EventLoop {
+    /// Tasks hold handles to the loop that holds them: left alone, neither would ever go.
+    fn drop(&mut self) {
+        self.core.tasks.clear();
+    }
+}
+
 impl Core {
     /// Collects what is due, then wakes it: a waker runs with no lock held.
     fn expire_timers(&self, now: Instant) {

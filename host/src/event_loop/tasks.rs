@@ -93,6 +93,15 @@ impl Tasks {
         drop(task);
     }
 
+    /// Drops all tasks and what they hold.
+    pub(super) fn clear(&self) {
+        let tasks = self.slots.take();
+        for (_, task) in tasks {
+            // One that panics on its way must not keep the others.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(task)));
+        }
+    }
+
     /// Polls a task that was woken. A wake that was already served is passed over.
     pub(super) fn poll(&self, id: TaskId, shared: &Arc<Shared>) -> Outcome {
         let Some((mut future, waker)) = self.take(id) else {

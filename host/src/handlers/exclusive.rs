@@ -159,7 +159,11 @@ fn interrupted(
             charge(store.as_context_mut())?;
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(remote.heavy_turn())))
         }
-        Err(reached) => Err(reached.into()),
+        Err(reached) => {
+            let culprit = capabilities::current_request(store.as_context_mut());
+            store.data_mut().culprit = culprit;
+            Err(reached.into())
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
+use http::header::HOST;
+use http::uri::Authority;
 use http_body_util::{BodyExt, Full};
 use wasmtime::{AsContextMut, Store};
 use wasmtime_wasi_http::p2::bindings::Proxy;
@@ -27,7 +29,7 @@ pub(super) async fn serve(
     outparam: Outparam,
 ) -> wasmtime::Result<()> {
     let mut http = store.data_mut().http();
-    let request = http.new_incoming_request(Scheme::Http, request(call))?;
+    let request = http.new_incoming_request(Scheme::Http, with_authority(request(call)))?;
     let response = http.new_response_outparam_from_callback(move |answer| {
         *outparam.lock().expect("outparam") = Some(answer);
     })?;
@@ -35,6 +37,20 @@ pub(super) async fn serve(
         .wasi_http_incoming_handler()
         .call_handle(store.as_context_mut(), request, response)
         .await
+}
+
+/// HTTP/1.0 needs no `Host`, and this interface knows no request without an authority.
+fn with_authority(mut request: http::Request<WasiBody>) -> http::Request<WasiBody> {
+    if request.uri().authority().is_some() || request.headers().contains_key(HOST) {
+        return request;
+    }
+    let mut parts = request.uri().clone().into_parts();
+    parts.scheme = Some(http::uri::Scheme::HTTP);
+    parts.authority = Some(Authority::from_static("localhost"));
+    if let Ok(uri) = http::Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+    request
 }
 
 /// Moves a response the guest has given meanwhile to the mailbox.

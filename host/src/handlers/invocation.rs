@@ -74,6 +74,8 @@ pub struct Invocation {
     runner: Runner,
     /// Set once the guest is waited for.
     wall: Option<Sleep>,
+    /// The call goes on in another invocation, and this one has no more to do with it.
+    passed_on: bool,
 }
 
 /// Who lets the guest run.
@@ -93,7 +95,14 @@ pub(super) enum Runner {
 
 impl Invocation {
     pub(super) fn new(handler: Rc<Handler>, mailbox: SharedMailbox, runner: Runner) -> Self {
-        Invocation { handler, mailbox, runner, wall: None }
+        Invocation { handler, mailbox, runner, wall: None, passed_on: false }
+    }
+
+    /// The call as it goes on after this: while its body is sent, or after its answer.
+    fn pass_on(&mut self) -> Invocation {
+        self.passed_on = true;
+        let runner = std::mem::replace(&mut self.runner, Runner::None);
+        Invocation::new(self.handler.clone(), self.mailbox.clone(), runner)
     }
 
     /// Time the guest has held the loop for this request.
@@ -194,14 +203,7 @@ impl Invocation {
                 return Begun::Failed(failure);
             }
         }
-        self.wall = None;
-        let invocation = Invocation {
-            handler: self.handler.clone(),
-            mailbox: self.mailbox.clone(),
-            runner: std::mem::replace(&mut self.runner, Runner::None),
-            wall: None,
-        };
-        let streamed = Streamed { frames, source, invocation };
+        let streamed = Streamed { frames, source, invocation: self.pass_on() };
         let body =
             GuestBody { state: State::Streamed(Box::new(streamed)), on_loop: self.on_loop() };
         Begun::Response(http::Response::from_parts(head, body))
@@ -236,12 +238,7 @@ impl Invocation {
         if !matches!(self.runner, Runner::Own { .. }) {
             return;
         }
-        let mut rest = Invocation {
-            handler: self.handler.clone(),
-            mailbox: self.mailbox.clone(),
-            runner: std::mem::replace(&mut self.runner, Runner::None),
-            wall: None,
-        };
+        let mut rest = self.pass_on();
         self.handler.handle.spawn(async move {
             std::future::poll_fn(|cx| match rest.poll_guest(cx) {
                 Poll::Ready(_) => Poll::Ready(()),
@@ -254,7 +251,9 @@ impl Invocation {
 
 impl Drop for Invocation {
     fn drop(&mut self) {
-        self.mailbox.finish();
+        if !self.passed_on {
+            self.mailbox.finish();
+        }
     }
 }
 

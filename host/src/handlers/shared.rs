@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use slab::Slab;
 use wasmtime::component::Accessor;
 
 use super::exclusive::Instance;
@@ -36,6 +37,8 @@ use crate::wire::RequestId;
 /// An instance that serves many requests, as seen by those who bring them.
 pub(super) struct SharedInstance {
     queue: RefCell<VecDeque<Job>>,
+    /// Requests in it that a guest is at work on, until their answer is at its end.
+    running: RefCell<Slab<SharedMailbox>>,
     /// The instance's task, when it waits for a request.
     task: RefCell<Option<Waker>>,
     /// Requests in it, oldest first, with the time by which they must be answered. Those that
@@ -71,6 +74,7 @@ impl Handler {
         }
         let instance = Rc::new(SharedInstance {
             queue: RefCell::default(),
+            running: RefCell::default(),
             task: RefCell::default(),
             deadlines: RefCell::default(),
             in_flight: Cell::new(0),
@@ -120,12 +124,13 @@ impl SharedInstance {
         self.wake();
     }
 
-    /// Answers every request in it with a failure.
+    /// Answers every request in it with a failure, and breaks off the answers that have begun.
     fn fail_all(&self, failure_of: impl Fn(&Mailbox) -> Failure) {
-        self.queue.borrow_mut().clear();
-        let deadlines = self.deadlines.take();
-        for mailbox in deadlines.iter().filter_map(|(_, mailbox)| mailbox.upgrade()) {
-            mailbox.fail(failure_of(&mailbox));
+        let queued = self.queue.take();
+        let running = self.running.take();
+        let queued = queued.iter().map(|job| &job.mailbox);
+        for mailbox in queued.chain(running.iter().map(|(_, mailbox)| mailbox)) {
+            mailbox.fail(failure_of(mailbox));
         }
     }
 
@@ -150,8 +155,8 @@ impl SharedInstance {
     fn charge(&self, took: Duration) {
         let mut touched = self.touched.take();
         if touched.is_empty() {
-            let deadlines = self.deadlines.borrow();
-            touched.extend(deadlines.iter().take(1).filter_map(|(_, mailbox)| mailbox.upgrade()));
+            let running = self.running.borrow();
+            touched.extend(running.iter().take(1).map(|(_, mailbox)| mailbox.clone()));
         }
         let share = took / u32::try_from(touched.len().max(1)).unwrap_or(u32::MAX);
         touched.iter().for_each(|mailbox| mailbox.charge(share));
@@ -280,6 +285,7 @@ async fn accept_all(
 ) -> wasmtime::Result<()> {
     let mut calls = FuturesUnordered::new();
     let mut served = 0_u64;
+    let mut next_look = LOOK_EVERY;
     poll_fn(|cx| {
         // The store polls this when no guest is in the middle of anything, so what ran until now
         // was not one guest without a pause.
@@ -301,11 +307,13 @@ async fn accept_all(
             }
             calls.push(serve_one(handler, shared, accessor, exports, job));
         }
-        let at_rest = calls.is_empty();
-        if served.is_multiple_of(LOOK_EVERY) && at_rest && has_leaked(handler, accessor) {
-            shared.retired.set(true);
+        if served >= next_look {
+            next_look = served + LOOK_EVERY;
+            if has_leaked(handler, accessor, calls.len()) {
+                shared.retired.set(true);
+            }
         }
-        if shared.retired.get() && at_rest {
+        if shared.retired.get() && calls.is_empty() {
             return accessor.poll_no_interesting_tasks(cx).map(Ok);
         }
         shared.task.replace(Some(cx.waker().clone()));
@@ -317,11 +325,15 @@ async fn accept_all(
 /// Requests between two looks at what the guest has kept.
 const LOOK_EVERY: u64 = 64;
 
-fn has_leaked(handler: &Handler, accessor: &Accessor<GuestState>) -> bool {
+/// What the requests under way hold is no leak; an instance need not be at rest to be looked at,
+/// for a busy one never is.
+fn has_leaked(handler: &Handler, accessor: &Accessor<GuestState>, under_way: usize) -> bool {
     let memory_limit = handler.deployment.limits.memory_bytes;
+    let held = under_way * limits::RESOURCES_PER_REQUEST;
     accessor.with(|mut access| {
         let state = access.data_mut();
-        state.resources() > limits::RESOURCES_LEFT_MAX || state.memory.used() > memory_limit / 4 * 3
+        state.resources() > limits::RESOURCES_LEFT_MAX + held
+            || state.memory.used() > memory_limit / 4 * 3
     })
 }
 
@@ -335,6 +347,7 @@ async fn serve_one(
     let Job { call, mailbox } = job;
     let id = call.id;
     mailbox.set_id(id);
+    let place = shared.running.borrow_mut().insert(mailbox.clone());
     shared.touched.borrow_mut().push(mailbox.clone());
     let task = Cell::new(None);
     let started = |state: &mut GuestState, started| {
@@ -352,5 +365,9 @@ async fn serve_one(
         accessor.with(|mut access| access.data_mut().calls.remove(&task));
     }
     handler.context.stdio.finish(id);
+    // One that fails brings the instance down, and is told so with the others in it.
+    if outcome.is_ok() {
+        shared.running.borrow_mut().remove(place);
+    }
     outcome
 }

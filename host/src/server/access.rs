@@ -105,6 +105,13 @@ impl Record {
         self.on_loop.set(on_loop);
     }
 
+    /// The client sees its connection cut; why, only the log can tell.
+    fn broke_off(&self, why: &BodyFailed) {
+        let line = Line::new("server").text("event", "body-broken");
+        let line = line.text("handler", self.handler_name()).text("id", &self.id.to_string());
+        self.access.log.write(line.text("detail", &why.0));
+    }
+
     fn line(&self, status: u16, took: Duration) -> Line {
         let path = self.uri.path();
         let path = &path[..path.floor_char_boundary(limits::LOG_PATH_BYTES_MAX)];
@@ -172,7 +179,8 @@ impl Body for ObservedBody {
                 self.record.bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
             }
             Poll::Ready(None) => self.record.complete = true,
-            _ => {}
+            Poll::Ready(Some(Err(error))) => self.record.broke_off(error),
+            Poll::Pending => {}
         }
         if polled.is_ready() && !self.body.is_whole() {
             self.record.charge(self.body.on_loop());

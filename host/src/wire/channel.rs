@@ -24,6 +24,9 @@ pub(super) struct Channel {
     pub(super) framer: Framer,
     /// Set once; from then on nothing more is read.
     pub(super) fault: Option<Fault>,
+    /// Set when the client has left in the middle of a body: the rest of it will not come, and
+    /// there is no one to read an answer.
+    pub(super) has_left: bool,
     /// Since when the state of the connection is what it is: idle, or in the middle of a head.
     pub(super) phase_since: Instant,
     /// Since when hyper waits for bytes the client does not send.
@@ -45,6 +48,7 @@ impl Channel {
             stream,
             framer: Framer::new(limits.body_bytes),
             fault: None,
+            has_left: false,
             phase_since: handle.now(),
             read_waits_since: None,
             write_waits_since: None,
@@ -58,8 +62,8 @@ impl Channel {
         cx: &mut Context<'_>,
         mut out: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.fault.is_some() {
-            // The connection's task sees the fault when this poll is over.
+        if self.fault.is_some() || self.has_left {
+            // The connection's task sees it when this poll is over.
             return Poll::Pending;
         }
         let shared = self.buffer.clone();
@@ -70,8 +74,12 @@ impl Channel {
             return Poll::Pending;
         };
         self.read_waits_since = None;
-        let count = read?;
         let before = self.framer.phase();
+        if before == Phase::Body && !matches!(read, Ok(1..)) {
+            self.has_left = true;
+            return Poll::Pending;
+        }
+        let count = read?;
         let bytes = &buffer[..count];
         match self.framer.check(bytes) {
             Ok(()) => out.put_slice(bytes),

@@ -122,7 +122,7 @@ async fn active<S: Service>(
             told_to_drain = true;
             http.as_mut().graceful_shutdown();
         }
-        if http.as_mut().poll(cx).is_ready() {
+        if http.as_mut().poll(cx).is_ready() || channel.borrow().has_left {
             return Poll::Ready(Ended::Closed);
         }
         if let Some(ended) = calls.judge_fault(&channel.borrow()) {

@@ -102,6 +102,8 @@ pub(super) struct Framer {
     section_bytes: usize,
     /// Bytes of this chunked body.
     body_bytes: u64,
+    /// Bytes of the extensions of its chunks.
+    extension_bytes: usize,
     body_bytes_max: u64,
     heads: u64,
 }
@@ -115,6 +117,7 @@ impl Framer {
             partial: Vec::new(),
             section_bytes: 0,
             body_bytes: 0,
+            extension_bytes: 0,
             body_bytes_max,
             heads: 0,
         }
@@ -176,6 +179,7 @@ impl Framer {
         let Some(end) = memchr(b'\n', bytes) else {
             self.fits(self.partial.len() + bytes.len())?;
             self.partial.extend_from_slice(bytes);
+            self.may_begin()?;
             return Ok(bytes.len());
         };
         let length = self.partial.len() + end + 1;
@@ -196,6 +200,17 @@ impl Framer {
         Ok(end + 1)
     }
 
+    /// What has come of a line passes before its end is there. Within a body a handler may be at
+    /// work already, and would see the body break off before this connection is refused.
+    fn may_begin(&self) -> Result<(), Fault> {
+        let line = self.partial.strip_suffix(b"\r").unwrap_or(&self.partial);
+        match self.state {
+            State::ChunkEnd if !line.is_empty() => Err(BAD_CHUNK),
+            State::ChunkSize => split_chunk_size(line).map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether a line of `length` bytes is within the bound of its section.
     fn fits(&self, length: usize) -> Result<(), Fault> {
         let total = self.section_bytes + length;
@@ -208,7 +223,7 @@ impl Framer {
             }
             State::Trailer if total > limits::TRAILER_BYTES_MAX => Err(Fault::HeadTooLarge),
             State::ChunkSize | State::ChunkEnd if length > limits::CHUNK_LINE_BYTES_MAX => {
-                Err(Fault::Malformed("bad-chunk"))
+                Err(BAD_CHUNK)
             }
             _ => Ok(()),
         }
@@ -231,7 +246,7 @@ impl Framer {
                 self.state = State::ChunkSize;
                 Ok(())
             }
-            State::ChunkEnd => Err(Fault::Malformed("bad-chunk")),
+            State::ChunkEnd => Err(BAD_CHUNK),
             State::Trailer => self.trailer_line(line),
             State::Content { .. } | State::ChunkData { .. } => unreachable!("not made of lines"),
         }
@@ -323,6 +338,8 @@ impl Framer {
         self.heads += 1;
         self.section_bytes = 0;
         self.body_bytes = 0;
+        self.extension_bytes = 0;
+        self.head.fields = 0;
         self.state = match head.content_length {
             _ if head.chunked => State::ChunkSize,
             Some(remaining @ 1..) => State::Content { remaining },
@@ -333,16 +350,12 @@ impl Framer {
 
     fn chunk_size(&mut self, line: &[u8]) -> Result<(), Fault> {
         self.section_bytes = 0;
-        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-        let extension = &line[digits..];
-        // Sixteen digits could overflow; fifteen are more than any bound allows.
-        if digits == 0 || digits > 15 || !(extension.is_empty() || extension[0] == b';') {
-            return Err(Fault::Malformed("bad-chunk"));
+        let (digits, extension) = split_chunk_size(line)?;
+        self.extension_bytes += extension.len();
+        if self.extension_bytes > limits::CHUNK_EXTENSIONS_BYTES_MAX {
+            return Err(BAD_CHUNK);
         }
-        if !extension.iter().all(|byte| is_field_content(*byte)) {
-            return Err(Fault::Malformed("bad-chunk"));
-        }
-        let size = line[..digits].iter().fold(0_u64, |size, digit| {
+        let size = digits.iter().fold(0_u64, |size, digit| {
             size << 4 | u64::from((*digit as char).to_digit(16).expect("a hex digit"))
         });
         self.body_bytes += size;
@@ -361,6 +374,10 @@ impl Framer {
             self.state = self.next_message();
             return Ok(());
         }
+        self.head.fields += 1;
+        if self.head.fields > limits::HEADER_COUNT_MAX {
+            return Err(Fault::HeadTooLarge);
+        }
         let (name, _) = split_field(line)?;
         let framing: [&[u8]; 3] = [b"content-length", b"transfer-encoding", b"host"];
         if framing.iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden)) {
@@ -377,6 +394,21 @@ impl Framer {
 
 const BAD_REQUEST_LINE: Fault = Fault::Malformed("bad-request-line");
 const BAD_FIELD: Fault = Fault::Malformed("bad-field");
+const BAD_CHUNK: Fault = Fault::Malformed("bad-chunk");
+
+/// The digits of a chunk's size, and the extension after them.
+fn split_chunk_size(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
+    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let (digits, extension) = line.split_at(digits);
+    // Sixteen digits could overflow; fifteen are more than any bound allows.
+    let has_size = matches!(digits.len(), 1..=15);
+    let is_extension = extension.is_empty() || extension[0] == b';';
+    if has_size && is_extension && extension.iter().all(|byte| is_field_content(*byte)) {
+        Ok((digits, extension))
+    } else {
+        Err(BAD_CHUNK)
+    }
+}
 
 /// Name and value, without the white space around the value. A line that begins with white space
 /// continues the one before (obs-fold), and white space before the colon hides a field from some

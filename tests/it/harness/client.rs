@@ -1,19 +1,19 @@
 //! A client that says exactly what it is told to, and reads answers without forgiving anything.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::PATIENCE;
 
 /// A GET of this target.
-pub fn get(target: &str) -> String {
+pub(crate) fn get(target: &str) -> String {
     format!("GET {target} HTTP/1.1\r\nhost: hob\r\n\r\n")
 }
 
 /// A POST with a length.
-pub fn post(target: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn post(target: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let length = body.len();
     let head = format!("POST {target} HTTP/1.1\r\nhost: hob\r\ncontent-length: {length}\r\n\r\n");
@@ -21,9 +21,8 @@ pub fn post(target: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
 }
 
 /// A POST in chunks.
-pub fn chunked<'a>(target: &str, chunks: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
-    let head =
-        format!("POST {target} HTTP/1.1\r\nhost: hob\r\ntransfer-encoding: chunked\r\n\r\n");
+pub(crate) fn chunked<'a>(target: &str, chunks: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+    let head = format!("POST {target} HTTP/1.1\r\nhost: hob\r\ntransfer-encoding: chunked\r\n\r\n");
     let mut bytes = head.into_bytes();
     for chunk in chunks {
         bytes.extend(format!("{:x}\r\n", chunk.len()).into_bytes());
@@ -35,7 +34,7 @@ pub fn chunked<'a>(target: &str, chunks: impl IntoIterator<Item = &'a [u8]>) -> 
 }
 
 /// A connection.
-pub struct Client {
+pub(crate) struct Client {
     stream: TcpStream,
     /// What has been received and not been read.
     received: Vec<u8>,
@@ -43,34 +42,34 @@ pub struct Client {
 
 /// A response, or as much of it as came.
 #[derive(Debug)]
-pub struct Response {
-    pub status: u16,
-    pub version: String,
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) version: String,
     /// Names as they were sent, values without the white space around them.
-    pub headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     /// Decoded.
-    pub body: Vec<u8>,
-    pub trailers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) trailers: Vec<(String, String)>,
     /// Whether it came to the end that it announced.
-    pub complete: bool,
+    pub(crate) complete: bool,
 }
 
 impl Response {
     /// The value of a header that comes once, or not at all.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
         let value = found.next().map(|(_, value)| value.as_str());
         assert!(found.next().is_none(), "several {name} in {self:?}");
         value
     }
 
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("a body of UTF-8")
     }
 
     /// Panics unless the status is this one and the response is complete.
     #[track_caller]
-    pub fn expect(self, status: u16) -> Self {
+    pub(crate) fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self:?}");
         assert!(self.complete, "cut: {self:?}");
         self
@@ -78,11 +77,11 @@ impl Response {
 }
 
 impl Client {
-    pub fn connect(address: SocketAddr) -> Self {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
         Self::try_connect(address).expect("a connection")
     }
 
-    pub fn try_connect(address: SocketAddr) -> std::io::Result<Self> {
+    pub(crate) fn try_connect(address: SocketAddr) -> std::io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -90,23 +89,23 @@ impl Client {
         Ok(Client { stream, received: Vec::new() })
     }
 
-    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).expect("the server takes what is sent");
     }
 
     /// Sends to a server that may have closed already.
-    pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+    pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
         self.stream.write_all(bytes.as_ref())
     }
 
     /// Sends from a thread, for a server that answers while it reads.
-    pub fn send_beside(&self, bytes: Vec<u8>) -> JoinHandle<std::io::Result<()>> {
+    pub(crate) fn send_beside(&self, bytes: Vec<u8>) -> JoinHandle<std::io::Result<()>> {
         let mut stream = self.stream.try_clone().expect("a second handle");
         thread::spawn(move || stream.write_all(&bytes))
     }
 
     /// Sends zeros until none has been taken for a second; how many were.
-    pub fn send_until_full(&mut self) -> u64 {
+    pub(crate) fn send_until_full(&mut self) -> u64 {
         self.stream.set_write_timeout(Some(Duration::from_secs(1))).expect("a time");
         let mut sent = 0;
         loop {
@@ -118,24 +117,19 @@ impl Client {
         }
     }
 
-    /// Says that nothing more will be sent.
-    pub fn finish_sending(&mut self) {
-        self.stream.shutdown(Shutdown::Write).expect("the connection is open");
-    }
-
     /// Leaves with a reset, as a process does that is killed.
-    pub fn reset(self) {
+    pub(crate) fn reset(self) {
         socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).expect("a socket");
     }
 
     /// Sends a request that is not a HEAD, and reads the answer.
-    pub fn exchange(&mut self, request: impl AsRef<[u8]>) -> Response {
+    pub(crate) fn exchange(&mut self, request: impl AsRef<[u8]>) -> Response {
         self.send(request);
         self.response()
     }
 
     /// The answer to a request that is not a HEAD.
-    pub fn response(&mut self) -> Response {
+    pub(crate) fn response(&mut self) -> Response {
         let mut response = self.head();
         if matches!(response.status, 100..200 | 204 | 304) {
             return response;
@@ -158,7 +152,7 @@ impl Client {
     }
 
     /// A response's head. It is the whole answer to a HEAD.
-    pub fn head(&mut self) -> Response {
+    pub(crate) fn head(&mut self) -> Response {
         let line = self.line().expect("a status line, but the connection was closed");
         let mut parts = line.splitn(3, ' ');
         let version = parts.next().unwrap_or_default().to_owned();
@@ -176,34 +170,34 @@ impl Client {
     }
 
     /// Everything up to the end of the connection.
-    pub fn rest(&mut self) -> Vec<u8> {
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
         while self.receive() > 0 {}
         std::mem::take(&mut self.received)
     }
 
     /// Panics unless the server closes the connection without a further byte.
     #[track_caller]
-    pub fn expect_closed(&mut self) {
+    pub(crate) fn expect_closed(&mut self) {
         let rest = self.rest();
         assert!(rest.is_empty(), "more came: {:?}", String::from_utf8_lossy(&rest));
     }
 
     /// Exactly so many bytes, or fewer at the end of the connection.
-    pub fn up_to(&mut self, length: usize) -> Vec<u8> {
+    pub(crate) fn up_to(&mut self, length: usize) -> Vec<u8> {
         while self.received.len() < length && self.receive() > 0 {}
         let rest = self.received.split_off(length.min(self.received.len()));
         std::mem::replace(&mut self.received, rest)
     }
 
     /// What one read gives.
-    pub fn one_read(&mut self) -> Vec<u8> {
+    pub(crate) fn one_read(&mut self) -> Vec<u8> {
         assert!(self.received.is_empty(), "bytes of an earlier read");
         self.receive();
         std::mem::take(&mut self.received)
     }
 
     /// Waits for the server to say something, at most this long; whether it did, or closed.
-    pub fn hears_within(&mut self, time: Duration) -> bool {
+    pub(crate) fn hears_within(&mut self, time: Duration) -> bool {
         self.stream.set_read_timeout(Some(time)).expect("a time");
         let heard = match self.stream.peek(&mut [0]) {
             Err(error) if is_timeout(&error) => false,

@@ -6,10 +6,10 @@ use std::sync::OnceLock;
 use super::{hob, run};
 
 /// The folder of the tests.
-pub const TESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests");
+pub(crate) const TESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests");
 
 /// The component of a guest in `tests/guests`, by the name of its folder.
-pub fn component(name: &str) -> &'static Path {
+pub(crate) fn component(name: &str) -> &'static Path {
     let file = format!("{}.wasm", name.replace('-', "_"));
     let all = guests();
     let found = all.iter().find(|path| path.ends_with(&file));
@@ -17,7 +17,7 @@ pub fn component(name: &str) -> &'static Path {
 }
 
 /// All components of `tests/guests`, built when a test first asks for one.
-pub fn guests() -> &'static [PathBuf] {
+pub(crate) fn guests() -> &'static [PathBuf] {
     static BUILT: OnceLock<Vec<PathBuf>> = OnceLock::new();
     BUILT.get_or_init(|| {
         let folder = format!("{TESTS}/guests");
@@ -33,6 +33,6 @@ pub fn guests() -> &'static [PathBuf] {
 }
 
 /// Where compiled code is kept, for all tests and until the next run.
-pub fn compile_cache() -> &'static str {
+pub(crate) fn compile_cache() -> &'static str {
     concat!(env!("CARGO_TARGET_TMPDIR"), "/compiled")
 }

@@ -9,7 +9,7 @@ use super::PATIENCE;
 
 /// One output of a process. A thread reads it, so the process never waits for the test.
 #[derive(Clone)]
-pub struct Lines {
+pub(crate) struct Lines {
     shared: Arc<Shared>,
 }
 
@@ -26,7 +26,7 @@ struct State {
 }
 
 impl Lines {
-    pub fn follow(source: impl Read + Send + 'static) -> Self {
+    pub(crate) fn follow(source: impl Read + Send + 'static) -> Self {
         let shared = Arc::<Shared>::default();
         let of_reader = shared.clone();
         thread::spawn(move || {
@@ -44,7 +44,7 @@ impl Lines {
 
     /// Waits until `wanted` finds something in the lines from the first on; none when they end
     /// without it, or when it takes too long.
-    pub fn wait_for<T>(&self, mut wanted: impl FnMut(&str) -> Option<T>) -> Option<T> {
+    pub(crate) fn wait_for<T>(&self, mut wanted: impl FnMut(&str) -> Option<T>) -> Option<T> {
         let until = Instant::now() + PATIENCE;
         let mut seen = 0;
         let mut state = self.shared.state.lock().unwrap();
@@ -62,14 +62,14 @@ impl Lines {
     }
 
     /// Waits for the end; false when it takes too long.
-    pub fn wait_for_end(&self) -> bool {
+    pub(crate) fn wait_for_end(&self) -> bool {
         let state = self.shared.state.lock().unwrap();
         let waited = self.shared.changed.wait_timeout_while(state, PATIENCE, |state| !state.ended);
         waited.unwrap().0.ended
     }
 
     /// What has come so far.
-    pub fn all(&self) -> Vec<String> {
+    pub(crate) fn all(&self) -> Vec<String> {
         self.shared.state.lock().unwrap().lines.clone()
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 /// One scrape.
-pub struct Metrics {
+pub(crate) struct Metrics {
     /// By name and labels, as they are written.
     samples: HashMap<String, f64>,
     /// The type of each family, by its name.
@@ -12,7 +12,7 @@ pub struct Metrics {
 
 impl Metrics {
     /// Parses the exposition format 0.0.4. Panics where it is not that.
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         assert!(text.ends_with('\n'), "the last line has no end");
         let mut metrics = Metrics { samples: HashMap::new(), families: HashMap::new() };
         let mut helped = HashSet::new();
@@ -58,27 +58,27 @@ impl Metrics {
     }
 
     /// The type of a family, if there is one of this name.
-    pub fn kind(&self, family: &str) -> Option<&str> {
+    pub(crate) fn kind(&self, family: &str) -> Option<&str> {
         self.families.get(family).map(String::as_str)
     }
 
     /// A sample, by its name and labels as they are written; 0 when there is none yet.
-    pub fn get(&self, series: &str) -> f64 {
+    pub(crate) fn get(&self, series: &str) -> f64 {
         self.samples.get(series).copied().unwrap_or(0.0)
     }
 
     /// Whether there is such a sample.
-    pub fn has(&self, series: &str) -> bool {
+    pub(crate) fn has(&self, series: &str) -> bool {
         self.samples.contains_key(series)
     }
 
     /// A sample of a handler.
-    pub fn of(&self, handler: &str, name: &str) -> f64 {
+    pub(crate) fn of(&self, handler: &str, name: &str) -> f64 {
         self.get(&format!("{name}{{handler=\"{handler}\"}}"))
     }
 
     /// The samples whose name and labels begin so, in no order.
-    pub fn beginning<'a>(&'a self, start: &'a str) -> impl Iterator<Item = (&'a str, f64)> {
+    pub(crate) fn beginning<'a>(&'a self, start: &'a str) -> impl Iterator<Item = (&'a str, f64)> {
         let samples = self.samples.iter().map(|(series, value)| (series.as_str(), *value));
         samples.filter(move |(series, _)| series.starts_with(start))
     }

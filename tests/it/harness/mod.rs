@@ -10,13 +10,13 @@ mod serve;
 
 use std::time::Duration;
 
-pub use client::{Client, Response, chunked, get, post};
-pub use components::{TESTS, compile_cache, component, guests};
-pub use metrics::Metrics;
-pub use process::{Hob, Outcome, hob, run};
-pub use scratch::Scratch;
-pub use serve::{Guest, Serve, every_mode, guest};
+pub(crate) use client::{Client, Response, chunked, get, post};
+pub(crate) use components::{TESTS, compile_cache, component, guests};
+pub(crate) use metrics::Metrics;
+pub(crate) use process::{Hob, hob, run};
+pub(crate) use scratch::Scratch;
+pub(crate) use serve::{Guest, Serve, every_mode, guest};
 
 /// How long anything is waited for before the test fails. It is only there so that a hang ends:
 /// whatever works takes a fraction of it, also on a machine that is busy with something else.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

@@ -12,20 +12,20 @@ use super::lines::Lines;
 use super::{Client, Metrics, PATIENCE, Response, Scratch, get};
 
 /// The program that is tested.
-pub fn hob() -> Command {
+pub(crate) fn hob() -> Command {
     Command::new(env!("CARGO_BIN_EXE_hob"))
 }
 
 /// What a program that ran to its end has said.
 #[derive(Debug)]
-pub struct Outcome {
-    pub success: bool,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Outcome {
+    pub(crate) success: bool,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// Runs a program to its end.
-pub fn run(command: &mut Command) -> Outcome {
+pub(crate) fn run(command: &mut Command) -> Outcome {
     let output = command.stdin(Stdio::null()).output().expect("the program starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Outcome {
@@ -36,9 +36,9 @@ pub fn run(command: &mut Command) -> Outcome {
 }
 
 /// A server that runs until it is dropped.
-pub struct Hob {
-    pub address: SocketAddr,
-    pub admin: SocketAddr,
+pub(crate) struct Hob {
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
     names: Vec<String>,
     child: Child,
     log: Lines,
@@ -48,7 +48,11 @@ pub struct Hob {
 
 impl Hob {
     /// Starts a command that serves with both listeners, and waits until it does.
-    pub fn start(mut command: Command, names: Vec<String>, scratch: Option<Scratch>) -> Self {
+    pub(crate) fn start(
+        mut command: Command,
+        names: Vec<String>,
+        scratch: Option<Scratch>,
+    ) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("hob starts");
         let log = Lines::follow(child.stdout.take().expect("a pipe"));
@@ -64,42 +68,42 @@ impl Hob {
     }
 
     /// The names of the handlers, in their order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)
     }
 
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::connect(self.address)
     }
 
     /// Sends one request on a connection of its own, and reads the answer.
-    pub fn exchange(&self, request: impl AsRef<[u8]>) -> Response {
+    pub(crate) fn exchange(&self, request: impl AsRef<[u8]>) -> Response {
         self.client().exchange(request)
     }
 
-    pub fn get(&self, target: &str) -> Response {
+    pub(crate) fn get(&self, target: &str) -> Response {
         self.exchange(get(target))
     }
 
     /// Panics unless a small request is answered.
     #[track_caller]
-    pub fn expect_hello(&self, name: &str) {
+    pub(crate) fn expect_hello(&self, name: &str) {
         let hello = self.get(&format!("/{name}/hello")).expect(200);
         assert_eq!(hello.text(), "hello world\n");
     }
 
     /// Asks the second listener.
-    pub fn ask_admin(&self, target: &str) -> Response {
+    pub(crate) fn ask_admin(&self, target: &str) -> Response {
         Client::connect(self.admin).exchange(get(target))
     }
 
-    pub fn metrics(&self) -> Metrics {
+    pub(crate) fn metrics(&self) -> Metrics {
         Metrics::parse(self.ask_admin("/metrics").expect(200).text())
     }
 
     /// Asks for the metrics until they are as wanted. For states that no line of the log tells.
     #[track_caller]
-    pub fn wait_for_metrics(&self, mut wanted: impl FnMut(&Metrics) -> bool) {
+    pub(crate) fn wait_for_metrics(&self, mut wanted: impl FnMut(&Metrics) -> bool) {
         let until = Instant::now() + PATIENCE;
         while !wanted(&self.metrics()) {
             assert!(Instant::now() < until, "the metrics do not become what is waited for");
@@ -109,41 +113,41 @@ impl Hob {
 
     /// Waits until so many requests of a handler are under way.
     #[track_caller]
-    pub fn wait_for_in_flight(&self, name: &str, count: usize) {
+    pub(crate) fn wait_for_in_flight(&self, name: &str, count: usize) {
         self.wait_for_metrics(|m| m.of(name, "hob_requests_in_flight") == count as f64);
     }
 
     /// Waits for a line of the log.
     #[track_caller]
-    pub fn wait_for_line(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn wait_for_line(&self, wanted: impl Fn(&Value) -> bool) -> Value {
         let found = self.log.wait_for(|line| Some(parse(line)).filter(&wanted));
         found.unwrap_or_else(|| panic!("no such line in {:#?}", self.log.all()))
     }
 
     /// Waits for the access line of a request whose path ends so.
     #[track_caller]
-    pub fn wait_for_access(&self, path: &str) -> Value {
+    pub(crate) fn wait_for_access(&self, path: &str) -> Value {
         self.wait_for_line(|line| {
             line["kind"] == "access" && line["path"].as_str().is_some_and(|p| p.ends_with(path))
         })
     }
 
     /// The lines of the log that have come so far.
-    pub fn lines(&self) -> Vec<Value> {
+    pub(crate) fn lines(&self) -> Vec<Value> {
         self.log.all().iter().map(|line| parse(line)).collect()
     }
 
     /// What has come on standard error so far.
-    pub fn errors(&self) -> String {
+    pub(crate) fn errors(&self) -> String {
         self.errors.all().join("\n")
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Bytes of memory the process has now.
-    pub fn resident_bytes(&self) -> u64 {
+    pub(crate) fn resident_bytes(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
         let status = status.expect("the process runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -151,12 +155,12 @@ impl Hob {
         kib.and_then(|kib| kib.parse::<u64>().ok()).expect("a number of kB") * 1024
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("the process runs");
     }
 
     /// Waits for the process to end by itself.
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         assert!(self.log.wait_for_end(), "the process does not end: {}", self.errors());
         self.child.wait().expect("a child")
     }

@@ -7,65 +7,65 @@ use super::{Hob, Scratch, compile_cache, component, hob};
 
 /// A handler, as `hob.toml` has it.
 #[derive(Clone)]
-pub struct Guest {
+pub(crate) struct Guest {
     name: String,
     component: PathBuf,
     lines: Vec<String>,
 }
 
 /// The guest of this name in `tests/guests`, below the path of its name.
-pub fn guest(name: &str) -> Guest {
+pub(crate) fn guest(name: &str) -> Guest {
     Guest::of(name, component(name))
 }
 
 /// The guests of these names in every isolation mode that their generation has. A handler's name
 /// is that of the guest, a dot, and the mode.
-pub fn every_mode(names: &[&str]) -> Vec<Guest> {
+pub(crate) fn every_mode(names: &[&str]) -> Vec<Guest> {
     let mut guests = Vec::new();
     for name in names {
         let modes: &[&str] = match *name {
             "kitchen" | "kitchen-0-3" => &["fresh", "reuse", "shared"],
             _ => &["fresh", "reuse"],
         };
-        guests.extend(modes.iter().map(|mode| {
-            guest(name).named(&format!("{name}.{mode}")).isolation(mode)
-        }));
+        guests.extend(
+            modes.iter().map(|mode| guest(name).named(&format!("{name}.{mode}")).isolation(mode)),
+        );
     }
     guests
 }
 
 impl Guest {
-    pub fn of(name: &str, component: &Path) -> Self {
+    pub(crate) fn of(name: &str, component: &Path) -> Self {
         Guest { name: name.to_owned(), component: component.to_owned(), lines: Vec::new() }
     }
 
-    pub fn named(mut self, name: &str) -> Self {
+    pub(crate) fn named(mut self, name: &str) -> Self {
         self.name = name.to_owned();
         self
     }
 
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// Adds a line of TOML to the handler's table.
-    pub fn set(mut self, line: &str) -> Self {
+    pub(crate) fn set(mut self, line: &str) -> Self {
         self.lines.push(line.to_owned());
         self
     }
 
-    pub fn isolation(self, mode: &str) -> Self {
+    pub(crate) fn isolation(self, mode: &str) -> Self {
         self.set(&format!("isolation = \"{mode}\""))
     }
 
     /// Limits, as `cpu_ms = 100, wall_ms = 200`.
-    pub fn limits(self, limits: &str) -> Self {
+    pub(crate) fn limits(self, limits: &str) -> Self {
         self.set(&format!("limits = {{ {limits} }}"))
     }
 }
 
 /// A server to be started.
-pub struct Serve {
+pub(crate) struct Serve {
     guests: Vec<Guest>,
     server: Vec<String>,
     connections: Vec<String>,
@@ -74,7 +74,7 @@ pub struct Serve {
 }
 
 impl Serve {
-    pub fn new(guests: impl IntoIterator<Item = Guest>) -> Self {
+    pub(crate) fn new(guests: impl IntoIterator<Item = Guest>) -> Self {
         Serve {
             guests: guests.into_iter().collect(),
             server: Vec::new(),
@@ -85,30 +85,30 @@ impl Serve {
     }
 
     /// Adds a line of TOML to `[server]`.
-    pub fn server(mut self, line: &str) -> Self {
+    pub(crate) fn server(mut self, line: &str) -> Self {
         self.server.push(line.to_owned());
         self
     }
 
     /// Adds a line of TOML to `[connections]`.
-    pub fn connections(mut self, line: &str) -> Self {
+    pub(crate) fn connections(mut self, line: &str) -> Self {
         self.connections.push(line.to_owned());
         self
     }
 
     /// Keeps compiled code elsewhere than the other tests.
-    pub fn cache(mut self, directory: &Path) -> Self {
+    pub(crate) fn cache(mut self, directory: &Path) -> Self {
         self.cache = directory.to_str().expect("UTF-8").to_owned();
         self
     }
 
     /// Starts the server through another program, which must become it.
-    pub fn through(mut self, wrapper: &[&str]) -> Self {
+    pub(crate) fn through(mut self, wrapper: &[&str]) -> Self {
         self.wrapper = wrapper.iter().map(|part| part.to_string()).collect();
         self
     }
 
-    pub fn start(self) -> Hob {
+    pub(crate) fn start(self) -> Hob {
         let scratch = Scratch::new();
         let file = scratch.file("hob.toml", self.toml());
         let mut command = match self.wrapper.split_first() {
