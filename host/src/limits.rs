@@ -103,6 +103,10 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// A connection that is idle this long gives back its buffers and keeps a socket and a deadline.
 pub const DORMANT_AFTER: Duration = Duration::from_secs(1);
 
+/// Connections that may keep hyper's buffers while they wait, some 20 KB each. Beyond it, each
+/// gives them up whenever it waits.
+pub const ACTIVE_CONNECTIONS_MAX: usize = 512;
+
 /// How often a connection that is not dormant looks at its deadlines. They are exact to this.
 pub const DEADLINE_CHECK: Duration = Duration::from_secs(1);
 

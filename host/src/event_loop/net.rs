@@ -92,6 +92,24 @@ impl TcpStream {
         self.reactor.poll_ready(self.key, Direction::Read, cx)
     }
 
+    /// Ready when there is something to read, with as much of it as one byte; zero when the peer has
+    /// finished. What is there stays there.
+    ///
+    /// # Errors
+    /// Those of `recv(2)`.
+    pub fn poll_peek(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.reactor.poll_ready(self.key, Direction::Read, cx));
+            match self.inner.peek(&mut [0]) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.reactor.clear_ready(self.key, Direction::Read);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                outcome => return Poll::Ready(outcome),
+            }
+        }
+    }
+
     /// Reads into `buffer`; zero bytes mean that the peer has finished.
     ///
     /// # Errors

@@ -53,9 +53,8 @@ struct Side {
 }
 
 impl Side {
-    /// A new socket is tried before it is waited for.
-    fn new() -> Self {
-        Side { ready: true, closed: false, waker: None }
+    fn new(ready: bool) -> Self {
+        Side { ready, closed: false, waker: None }
     }
 }
 
@@ -84,7 +83,9 @@ impl Reactor {
         self.next_generation.set(generation);
         let key = SourceKey { index: entry.key() as u32, generation };
         self.registry.register(source, key.token(), Interest::READABLE | Interest::WRITABLE)?;
-        entry.insert(SourceState { generation, read: Side::new(), write: Side::new() });
+        // A new socket has room to write; what there is to read the kernel tells with its first
+        // event, and until then a connection need not be prepared to read.
+        entry.insert(SourceState { generation, read: Side::new(false), write: Side::new(true) });
         Ok(key)
     }
 

@@ -23,7 +23,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body::Body;
 
 use crate::capabilities::GuestContext;
 use crate::engine::TickerHandle;
@@ -92,9 +91,6 @@ impl Handler {
     /// # Errors
     /// When the body breaks off.
     pub async fn receive(&self, body: Incoming) -> Result<CallBody, BodyBroken> {
-        if body.is_end_stream() {
-            return Ok(CallBody::Whole(Bytes::new()));
-        }
         let body = RequestBody::begin(body).await?;
         if !self.deployment.lane.takes_whole_bodies() {
             return Ok(CallBody::Stream(body));

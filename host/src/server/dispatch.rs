@@ -11,12 +11,13 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
 
 use super::access::{AccessLog, ObservedBody, Record};
 use super::index;
 use crate::config::Config;
 use crate::event_loop::{Handle, step_back};
-use crate::handlers::{Call, Failure, GuestBody, Handler};
+use crate::handlers::{Call, CallBody, Failure, GuestBody, Handler};
 use crate::observe::{Line, Log, LoopMetrics};
 use crate::tenants::Routes;
 use crate::wire::{Exchange, Fault, Incoming, RequestId, Service, error_body};
@@ -83,8 +84,7 @@ impl Service for Dispatcher {
         request: Request<Incoming>,
         exchange: Rc<Exchange>,
     ) -> impl Future<Output = Response<ObservedBody>> + 'static {
-        let inner = self.inner.clone();
-        async move { inner.answer(request, exchange).await }
+        self.inner.clone().answer(request, exchange)
     }
 
     fn refused(&self, fault: Fault, peer: Option<SocketAddr>) -> String {
@@ -104,7 +104,7 @@ impl Inner {
     }
 
     async fn answer(
-        &self,
+        self: Rc<Self>,
         request: Request<Incoming>,
         exchange: Rc<Exchange>,
     ) -> Response<ObservedBody> {
@@ -117,7 +117,7 @@ impl Inner {
             id,
             &request,
             handler.as_ref().map(|handler| handler.deployment().metrics.clone()),
-            exchange,
+            exchange.clone(),
             self.in_flight.clone(),
             // The turn's reading: what the request has waited in this turn is counted too.
             self.handle.now(),
@@ -126,7 +126,18 @@ impl Inner {
             _ if *request.method() == Method::CONNECT => Err(Refusal::Method),
             _ if self.in_flight.get() > self.in_flight_max => Err(Refusal::Overload),
             None => self.without_handler(&request),
-            Some(handler) => self.call(&handler, request, id).await,
+            Some(handler) => {
+                let (head, body) = request.into_parts();
+                match receive(&handler, body).await {
+                    Ok(body) => {
+                        exchange.received.set(matches!(body, CallBody::Whole(_)));
+                        let mut invocation = handler.invoke(Call { head, body, id });
+                        let answer = poll_fn(|cx| invocation.poll_response(cx)).await;
+                        answer.map_err(|failure| Refusal::Failed(failure, invocation.on_loop()))
+                    }
+                    Err(refusal) => Err(refusal),
+                }
+            }
         };
         let response = outcome.unwrap_or_else(|refusal| self.refuse(&refusal, id, &record));
         // The guests of the other requests that are ready run before this response is written, so
@@ -136,19 +147,6 @@ impl Inner {
             step_back().await;
         }
         finish(response, id, is_head, record)
-    }
-
-    async fn call(
-        &self,
-        handler: &Rc<Handler>,
-        request: Request<Incoming>,
-        id: RequestId,
-    ) -> Result<Response<GuestBody>, Refusal> {
-        let (head, body) = request.into_parts();
-        let body = handler.receive(body).await.map_err(|_| Refusal::BodyBroken)?;
-        let mut invocation = handler.invoke(Call { head, body, id });
-        let outcome = poll_fn(|cx| invocation.poll_response(cx)).await;
-        outcome.map_err(|failure| Refusal::Failed(failure, invocation.on_loop()))
     }
 
     fn without_handler(&self, request: &Request<Incoming>) -> Result<Response<GuestBody>, Refusal> {
@@ -196,6 +194,15 @@ impl Inner {
         }
         self.log.write(line);
     }
+}
+
+/// The body as the handler's lane wants it. Most requests have none; what reads one is boxed, so
+/// that they do not carry it.
+async fn receive(handler: &Handler, body: Incoming) -> Result<CallBody, Refusal> {
+    if body.is_end_stream() {
+        return Ok(CallBody::Whole(Bytes::new()));
+    }
+    Box::pin(handler.receive(body)).await.map_err(|_| Refusal::BodyBroken)
 }
 
 /// Why a request is answered by the host and not by its handler.

@@ -58,8 +58,14 @@ impl<S: Service> Acceptor<S> {
     pub fn new(handle: Handle, service: S, limits: WireLimits, metrics: Arc<LoopMetrics>) -> Self {
         let buffer: ReadBuffer =
             Rc::new(RefCell::new(vec![0; limits::READ_BYTES].into_boxed_slice()));
-        let shared =
-            Rc::new(Shared { service, limits, handle, buffer, draining: Cell::new(false) });
+        let shared = Rc::new(Shared {
+            service,
+            limits,
+            handle,
+            buffer,
+            draining: Cell::new(false),
+            active: Cell::new(0),
+        });
         Acceptor {
             inner: Rc::new(Inner {
                 shared,

@@ -22,6 +22,8 @@ pub(super) type ReadBuffer = Rc<RefCell<Box<[u8]>>>;
 pub(super) struct Channel {
     pub(super) stream: TcpStream,
     pub(super) framer: Framer,
+    /// Bytes hyper reads before those of the socket: a head it is told again.
+    pub(super) replay: Vec<u8>,
     /// Set once; from then on nothing more is read.
     pub(super) fault: Option<Fault>,
     /// Set when the client has left in the middle of a body: the rest of it will not come, and
@@ -47,6 +49,7 @@ impl Channel {
         Channel {
             stream,
             framer: Framer::new(limits.body_bytes),
+            replay: Vec::new(),
             fault: None,
             has_left: false,
             phase_since: handle.now(),
@@ -62,6 +65,10 @@ impl Channel {
         cx: &mut Context<'_>,
         mut out: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.replay.is_empty() {
+            out.put_slice(&std::mem::take(&mut self.replay));
+            return Poll::Ready(Ok(()));
+        }
         if self.fault.is_some() || self.has_left {
             // The connection's task sees it when this poll is over.
             return Poll::Pending;

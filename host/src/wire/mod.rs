@@ -3,6 +3,7 @@
 
 mod accept;
 mod body;
+mod calls;
 mod channel;
 mod connection;
 mod framing;
@@ -49,6 +50,8 @@ pub trait Service: 'static {
 pub struct Exchange {
     /// Why the request's body was refused, when that is the reason its call is dropped.
     pub fault: Cell<Option<Fault>>,
+    /// Set by the service once it needs no more of the request: all of its body has come.
+    pub received: Cell<bool>,
     /// Whether the service has given a response.
     pub responded: Cell<bool>,
     /// The request's id, once the service has given it one.
