@@ -1,4 +1,4 @@
-"""Builds what is measured: Hob in release, and the handlers it serves."""
+"""Builds what is measured: Hob as it is shipped, and the handlers it serves."""
 
 import json
 import os
@@ -22,8 +22,8 @@ def programs() -> dict[str, str]:
 
 
 def _built() -> dict[str, str]:
-    say("building hob in release")
-    command = ["cargo", "build", "--release", "--message-format=json-render-diagnostics"]
+    say("building hob as it is shipped (profile dist)")
+    command = ["cargo", "build", "--profile", "dist", "--message-format=json-render-diagnostics"]
     for package in PROGRAMS:
         command += ["-p", package]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -40,7 +40,7 @@ def _built() -> dict[str, str]:
 def _found() -> dict[str, str]:
     command = ["cargo", "metadata", "--no-deps", "--format-version", "1"]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    release = Path(json.loads(said)["target_directory"]) / "release"
+    release = Path(json.loads(said)["target_directory"]) / "dist"
     found = {name: release / name for name in PROGRAMS}
     if missing := [name for name, path in found.items() if not path.is_file()]:
         raise SystemExit(f"bench: {', '.join(missing)} not built: run without --no-build")

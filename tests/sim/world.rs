@@ -21,7 +21,7 @@ struct Track {
     cancelled: bool,
 }
 
-pub struct World {
+pub(crate) struct World {
     event_loop: EventLoop,
     handle: Handle,
     remote: Remote,
@@ -37,7 +37,7 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let clock = ManualClock::default();
         let metrics = Arc::<LoopMetrics>::default();
         let event_loop = EventLoop::new(Clock::Manual(clock.clone()), metrics.clone())
@@ -57,7 +57,7 @@ impl World {
     }
 
     /// Draws events, then lets everything come to its end and looks at what is left.
-    pub fn run(mut self) {
+    pub(crate) fn run(mut self) {
         for _ in 0..self.random.usize(200..600) {
             self.draw();
             self.check();
@@ -128,11 +128,11 @@ impl World {
         number
     }
 
-    pub fn spawn_light(&mut self) -> usize {
+    pub(crate) fn spawn_light(&mut self) -> usize {
         self.track(self.clock.now(), async |_| ())
     }
 
-    pub fn spawn_sleeper(&mut self, ms: u64) -> usize {
+    pub(crate) fn spawn_sleeper(&mut self, ms: u64) -> usize {
         let due = self.clock.now() + Duration::from_millis(ms);
         let sleep = self.handle.sleep_until(due);
         self.track(due, async move |_| sleep.await)
@@ -167,7 +167,7 @@ impl World {
         self.settles.push((number, settle));
     }
 
-    pub fn spawn_heavy(&mut self, slices: u32) -> usize {
+    pub(crate) fn spawn_heavy(&mut self, slices: u32) -> usize {
         let remote = self.remote.clone();
         self.track(self.clock.now(), async move |ran| {
             for _ in 0..slices {
@@ -177,7 +177,7 @@ impl World {
         })
     }
 
-    pub fn spawn_panicking(&mut self) {
+    pub(crate) fn spawn_panicking(&mut self) {
         self.expected_panics += 1;
         self.handle.spawn(async {
             // Without the message that `panic!` prints: hundreds of them hide a real one.
@@ -208,7 +208,7 @@ impl World {
         settle.settle(number as u32);
     }
 
-    pub fn turn(&mut self) {
+    pub(crate) fn turn(&mut self) {
         let ended: Vec<u32> = self.tracks.iter().map(|track| track.ended.get()).collect();
         self.event_loop.turn().expect("the poll does not fail");
         for (number, track) in self.tracks.iter().enumerate() {
@@ -218,27 +218,27 @@ impl World {
         }
     }
 
-    pub fn advance_ms(&mut self, ms: u64) {
+    pub(crate) fn advance_ms(&mut self, ms: u64) {
         self.clock.advance(Duration::from_millis(ms));
     }
 
-    pub fn has_ended(&self, number: usize) -> bool {
+    pub(crate) fn has_ended(&self, number: usize) -> bool {
         self.tracks[number].ended.get() == 1
     }
 
-    pub fn slices(&self, number: usize) -> u32 {
+    pub(crate) fn slices(&self, number: usize) -> u32 {
         self.tracks[number].slices.get()
     }
 
-    pub fn panics(&self) -> u64 {
+    pub(crate) fn panics(&self) -> u64 {
         self.metrics.panics.load(Ordering::Relaxed)
     }
 
-    pub fn tasks_alive(&self) -> usize {
+    pub(crate) fn tasks_alive(&self) -> usize {
         self.event_loop.task_count()
     }
 
-    pub fn fill_inbox_and_drain(mut self) {
+    pub(crate) fn fill_inbox_and_drain(mut self) {
         let accepted: Vec<_> =
             (0..hob::limits::INBOX_MESSAGES_MAX).map(|_| self.remote.on_loop(|| ())).collect();
         let remote = self.remote.clone();
@@ -262,7 +262,7 @@ impl World {
         assert_eq!(outcome.get(), Some(Err(Refused::Busy)));
     }
 
-    pub fn settle_after_drop(mut self) {
+    pub(crate) fn settle_after_drop(mut self) {
         let (settle, pending) = Pending::<Rc<()>>::new();
         let value = Rc::new(());
         drop(pending);
