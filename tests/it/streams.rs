@@ -1,5 +1,6 @@
 //! Responses that a guest makes piece by piece, and how they end.
 
+use crate::failures::{expect_failure, failure_line};
 use crate::harness::{Serve, every_mode, get, guest};
 
 const KITCHENS: [&str; 3] = ["kitchen", "kitchen-0-2", "kitchen-0-3"];
@@ -55,10 +56,9 @@ fn a_body_that_breaks_off_is_not_complete_to_the_client() {
 fn a_body_that_breaks_off_at_once_is_answered_with_500() {
     let hob = Serve::new([guest("fast-0-2"), guest("kitchen").isolation("fresh")]).start();
     for target in ["/fast-0-2/pieces-fail", "/kitchen/stream-break"] {
-        let answer = hob.get(target).expect(500);
-        assert!(answer.text().starts_with("invalid-response\n"), "{answer:?}");
-        let failure = hob.wait_for_line(|line| line["event"] == "handler-failed");
-        assert_eq!(failure["id"].as_str(), answer.header("x-request-id"), "{failure}");
+        let answer = hob.get(target);
+        let id = expect_failure(answer, 500, "invalid-response");
+        failure_line(&hob, &id);
     }
 }
 

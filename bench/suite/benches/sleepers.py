@@ -26,7 +26,10 @@ POOL = (
     "-Opooling-total-tables=33000",
     "-Opooling-total-stacks=11000",
 )
-ONE_INSTANCE = "--max-instance-concurrent-reuse-count=16384"
+ONE_INSTANCE = (
+    "--max-instance-concurrent-reuse-count=16384",
+    "--max-instance-reuse-count=1000000",
+)
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def servers() -> list[Recipe]:
         peer("wasmtime serve 0.2, admitting", p2, *ADMIT, *POOL),
         peer("wasmtime serve 0.3", p3),
         peer("wasmtime serve 0.3, admitting", p3, *ADMIT, *POOL),
-        peer("wasmtime serve 0.3, admitting, one instance", p3, *ADMIT, *POOL, ONE_INSTANCE),
+        peer("wasmtime serve 0.3, admitting, one instance", p3, *ADMIT, *POOL, *ONE_INSTANCE),
     ]
 
 

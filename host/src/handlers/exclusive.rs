@@ -89,29 +89,28 @@ async fn serve(
     outparam: Option<Outparam>,
 ) -> wasmtime::Result<()> {
     let store = &mut instance.store;
+    // Boxed one by one, so that a small lane's call does not take the room of the largest.
     match &instance.exports {
-        Exports::Fast02(exports) => fast02::serve(store, exports, call, mailbox).await,
+        Exports::Fast02(exports) => Box::pin(fast02::serve(store, exports, call, mailbox)).await,
         Exports::Http02(exports) => {
             let outparam = outparam.unwrap_or_default();
-            http02::serve(store, exports, call, outparam).await
+            Box::pin(http02::serve(store, exports, call, outparam)).await
         }
         Exports::Fast03(exports) => {
-            store
-                .run_concurrent(async |accessor| {
-                    fast03::serve(accessor, exports, call, mailbox, |_, _| ()).await?;
-                    poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
-                    Ok(())
-                })
-                .await?
+            let run = store.run_concurrent(async |accessor| {
+                fast03::serve(accessor, exports, call, mailbox, |_, _| ()).await?;
+                poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
+                Ok(())
+            });
+            Box::pin(run).await?
         }
         Exports::Http03(exports) => {
-            store
-                .run_concurrent(async |accessor| {
-                    http03::serve(accessor, exports, call, mailbox, |_, _| ()).await?;
-                    poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
-                    Ok(())
-                })
-                .await?
+            let run = store.run_concurrent(async |accessor| {
+                http03::serve(accessor, exports, call, mailbox, |_, _| ()).await?;
+                poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
+                Ok(())
+            });
+            Box::pin(run).await?
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use http::header::HOST;
+use bytes::BytesMut;
+use http::header::{HOST, HeaderMap, HeaderValue};
 use http::uri::Authority;
 use http_body_util::{BodyExt, Full};
 use wasmtime::{AsContextMut, Store};
@@ -39,6 +40,21 @@ pub(super) async fn serve(
         .await
 }
 
+/// Moves the values out of the buffer they were read into, all into one of their own.
+fn detach(headers: &mut HeaderMap) {
+    let length = headers.values().map(HeaderValue::len).sum();
+    let mut bytes = BytesMut::with_capacity(length);
+    headers.values().for_each(|value| bytes.extend_from_slice(value.as_bytes()));
+    let mut bytes = bytes.freeze();
+    for value in headers.values_mut() {
+        let own = bytes.split_to(value.len());
+        // The bytes were a value before, so they are one now.
+        if let Ok(own) = HeaderValue::from_maybe_shared(own) {
+            *value = own;
+        }
+    }
+}
+
 /// HTTP/1.0 needs no `Host`, and this interface knows no request without an authority.
 fn with_authority(mut request: http::Request<WasiBody>) -> http::Request<WasiBody> {
     if request.uri().authority().is_some() || request.headers().contains_key(HOST) {
@@ -65,8 +81,11 @@ pub(super) fn collect(outparam: &Outparam, mailbox: &SharedMailbox) {
     }
 }
 
-/// The request as `wasmtime-wasi-http` takes it.
-pub(super) fn request(call: Call) -> http::Request<WasiBody> {
+/// The request as `wasmtime-wasi-http` takes it. The guest may keep it for as long as it works, so it
+/// gets a copy of what would keep the connection's buffer alive.
+pub(super) fn request(mut call: Call) -> http::Request<WasiBody> {
+    detach(&mut call.head.headers);
+    call.head.uri = call.head.uri.to_string().parse().unwrap_or(call.head.uri);
     let body = match call.body {
         CallBody::Whole(bytes) => Full::new(bytes).map_err(|never| match never {}).boxed_unsync(),
         CallBody::Stream(stream) => stream.map_err(|_| Error::ConnectionTerminated).boxed_unsync(),

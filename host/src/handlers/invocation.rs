@@ -364,17 +364,21 @@ impl Streamed {
         self.invocation.poll_wall(cx).map(|failure| Some(Err(broken(&failure))))
     }
 
-    /// A body whose guest came down is not complete, however it looks; and a piece that came has
-    /// earned the guest another wait.
+    /// A body whose guest came down is not complete, however it looks. A piece that came has earned
+    /// the guest another wait, and makes room for the next.
     fn checked(
         &mut self,
         frame: Option<Result<Frame<Bytes>, BodyFailed>>,
     ) -> Option<Result<Frame<Bytes>, BodyFailed>> {
-        self.invocation.wall = None;
-        match (&frame, self.invocation.mailbox.take_failure()) {
-            (None, Some(failure)) => Some(Err(broken(&failure))),
-            _ => frame,
+        let Invocation { mailbox, runner, wall, .. } = &mut self.invocation;
+        *wall = None;
+        if let Some(Ok(_)) = frame {
+            if let Runner::Shared(instance) = runner {
+                instance.touch(mailbox);
+            }
+            return frame;
         }
+        mailbox.take_failure().map_or(frame, |failure| Some(Err(broken(&failure))))
     }
 }
 

@@ -94,6 +94,8 @@ pub(super) struct Mailbox {
     /// The guest's side, waiting for that.
     writer: RefCell<Option<Waker>>,
     on_loop_ns: Cell<u64>,
+    /// The part of it that was certainly for this call.
+    certain_ns: Cell<u64>,
     /// The request, once its guest has begun.
     id: Cell<Option<RequestId>>,
 }
@@ -162,6 +164,13 @@ impl Mailbox {
     /// Charges the call with time its guest held the loop.
     pub(super) fn charge(&self, time: Duration) {
         self.on_loop_ns.set(self.on_loop_ns.get() + time.as_nanos() as u64);
+    }
+
+    /// Charges the call with time that was certainly for it; all such time so far.
+    pub(super) fn charge_certain(&self, time: Duration) -> Duration {
+        self.charge(time);
+        self.certain_ns.set(self.certain_ns.get() + time.as_nanos() as u64);
+        Duration::from_nanos(self.certain_ns.get())
     }
 
     pub(super) fn set_id(&self, id: RequestId) {

@@ -47,7 +47,8 @@ pub(super) struct SharedInstance {
     in_flight: Cell<usize>,
     /// Takes no more requests.
     retired: Cell<bool>,
-    /// Requests whose guest ran in the poll under way: its time is theirs, in equal parts.
+    /// Requests whose guest runs in the poll under way, or in the next: its time is theirs, in
+    /// equal parts.
     touched: RefCell<Vec<SharedMailbox>>,
 }
 
@@ -151,18 +152,30 @@ impl SharedInstance {
         None
     }
 
-    /// Divides the time of a poll among the requests it was for.
-    fn charge(&self, took: Duration) {
+    /// There is room for more of an answer, so its guest runs in the next poll.
+    pub(super) fn touch(&self, mailbox: &SharedMailbox) {
+        self.touched.borrow_mut().push(mailbox.clone());
+    }
+
+    /// Divides the time of a poll among the requests it was for, and names one that has had more
+    /// than `limit`.
+    fn charge(&self, took: Duration, limit: Duration) -> Option<RequestId> {
         let mut touched = self.touched.take();
-        if touched.is_empty() {
-            let running = self.running.borrow();
-            touched.extend(running.iter().take(1).map(|(_, mailbox)| mailbox.clone()));
-        }
         let share = took / u32::try_from(touched.len().max(1)).unwrap_or(u32::MAX);
-        touched.iter().for_each(|mailbox| mailbox.charge(share));
+        let beyond = |mailbox: &SharedMailbox| mailbox.charge_certain(share) > limit;
+        let culprit = touched
+            .iter()
+            .fold(None, |culprit, mailbox| if beyond(mailbox) { mailbox.id() } else { culprit });
+        if touched.is_empty()
+            && let Some((_, mailbox)) = self.running.borrow().iter().next()
+        {
+            // A guess, good enough for the log.
+            mailbox.charge(took);
+        }
         touched.clear();
         // Given back for its memory.
         self.touched.replace(touched);
+        culprit
     }
 }
 
@@ -203,12 +216,15 @@ async fn serve_all(
     let outcome = watch(handler, shared, meter, &mut instance).await;
     let state = instance.store.data();
     outcome.map_err(|error| match error {
+        Stopped::Overdrawn(culprit) => (Failure::CpuLimit, Some(culprit)),
         Stopped::Overdue => (Failure::WallLimit, None),
         Stopped::Failed(error) => (Failure::of(&error, state.memory.was_refused()), state.culprit),
     })
 }
 
 enum Stopped {
+    /// A request has held the loop for too long, in many short pieces.
+    Overdrawn(RequestId),
     /// It was retired and has not come to rest in time.
     Overdue,
     Failed(wasmtime::Error),
@@ -233,9 +249,12 @@ async fn watch(
         let (polled, took) = meter.watch(|| inside.as_mut().poll(cx));
         let metrics = &handler.deployment.metrics;
         metrics.on_loop_ns.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
-        shared.charge(took);
+        let overdrawn = shared.charge(took, handler.deployment.limits.cpu);
         if let Poll::Ready(outcome) = polled {
             return Poll::Ready(outcome.and_then(|inner| inner).map_err(Stopped::Failed));
+        }
+        if let Some(culprit) = overdrawn {
+            return Poll::Ready(Err(Stopped::Overdrawn(culprit)));
         }
         poll_deadlines(handler, shared, &mut alarm, cx);
         if shared.retired.get() {
@@ -348,7 +367,7 @@ async fn serve_one(
     let id = call.id;
     mailbox.set_id(id);
     let place = shared.running.borrow_mut().insert(mailbox.clone());
-    shared.touched.borrow_mut().push(mailbox.clone());
+    shared.touch(&mailbox);
     let task = Cell::new(None);
     let started = |state: &mut GuestState, started| {
         task.set(Some(started));

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Method, Request, Uri};
+use http::{Method, Request};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::handlers::{BodyFailed, GuestBody};
@@ -51,7 +51,7 @@ impl AccessLog {
             access: self.clone(),
             id,
             method: request.method().clone(),
-            uri: request.uri().clone(),
+            path: if self.on { shortened(request.uri().path()) } else { String::new() },
             handler,
             exchange,
             in_flight,
@@ -84,7 +84,8 @@ pub(super) struct Record {
     access: AccessLog,
     id: RequestId,
     method: Method,
-    uri: Uri,
+    /// A copy, for the original would keep the buffer alive that the head was read into.
+    path: String,
     handler: Option<Arc<HandlerMetrics>>,
     exchange: Rc<Exchange>,
     in_flight: Rc<Cell<usize>>,
@@ -113,14 +114,12 @@ impl Record {
     }
 
     fn line(&self, status: u16, took: Duration) -> Line {
-        let path = self.uri.path();
-        let path = &path[..path.floor_char_boundary(limits::LOG_PATH_BYTES_MAX)];
         let on_loop = self.on_loop.get().min(took);
         let mut line = Line::new("access")
             .text("id", &self.id.to_string())
             .text("handler", self.handler_name())
             .text("method", self.method.as_str())
-            .text("path", path)
+            .text("path", &self.path)
             .number("status", status.into())
             .number("bytes", self.bytes)
             .number("total_us", took.as_micros() as u64)
@@ -131,6 +130,10 @@ impl Record {
         }
         line
     }
+}
+
+fn shortened(path: &str) -> String {
+    path[..path.floor_char_boundary(limits::LOG_PATH_BYTES_MAX)].to_owned()
 }
 
 impl Drop for Record {

@@ -189,6 +189,21 @@ impl Client {
         std::mem::replace(&mut self.received, rest)
     }
 
+    /// Reads so many bytes, or up to the end of the connection, and keeps none of them but the last
+    /// few. How many there were, and those.
+    pub(crate) fn discard(&mut self, length: u64) -> (u64, Vec<u8>) {
+        let mut read = self.received.len() as u64;
+        loop {
+            let kept = self.received.len().saturating_sub(8);
+            self.received.drain(..kept);
+            let count = if read < length { self.receive() } else { 0 };
+            if count == 0 {
+                return (read, std::mem::take(&mut self.received));
+            }
+            read += count as u64;
+        }
+    }
+
     /// What one read gives.
     pub(crate) fn one_read(&mut self) -> Vec<u8> {
         assert!(self.received.is_empty(), "bytes of an earlier read");
