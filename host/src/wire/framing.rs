@@ -11,6 +11,10 @@
 
 use memchr::memchr;
 
+use super::grammar::{
+    BAD_CHUNK, BAD_REQUEST_LINE, check_host, check_target, is_token, is_version, may_begin_field,
+    may_begin_request, parse_length, split_chunk_size, split_field,
+};
 use crate::limits;
 
 /// Why a connection's bytes are refused. Each is answered with a status and closes it.
@@ -200,14 +204,20 @@ impl Framer {
         Ok(end + 1)
     }
 
-    /// What has come of a line passes before its end is there. Within a body a handler may be at
-    /// work already, and would see the body break off before this connection is refused.
+    /// What has come of a line passes before its end is there, so it is judged as far as it can be:
+    /// hyper would refuse it in its own words, and a handler that is at work already would see its
+    /// body break off before this connection is refused.
     fn may_begin(&self) -> Result<(), Fault> {
-        let line = self.partial.strip_suffix(b"\r").unwrap_or(&self.partial);
+        let (line, ends) = match self.partial.split_last() {
+            Some((b'\r', line)) => (line, true),
+            _ => (&self.partial[..], false),
+        };
         match self.state {
+            State::RequestLine => may_begin_request(line, ends),
+            State::Field | State::Trailer => may_begin_field(line, ends),
             State::ChunkEnd if !line.is_empty() => Err(BAD_CHUNK),
             State::ChunkSize => split_chunk_size(line).map(|_| ()),
-            _ => Ok(()),
+            State::ChunkEnd | State::Content { .. } | State::ChunkData { .. } => Ok(()),
         }
     }
 
@@ -390,116 +400,4 @@ impl Framer {
         self.section_bytes = 0;
         State::RequestLine
     }
-}
-
-const BAD_REQUEST_LINE: Fault = Fault::Malformed("bad-request-line");
-const BAD_FIELD: Fault = Fault::Malformed("bad-field");
-const BAD_CHUNK: Fault = Fault::Malformed("bad-chunk");
-
-/// The digits of a chunk's size, and the extension after them.
-fn split_chunk_size(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
-    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-    let (digits, extension) = line.split_at(digits);
-    // Sixteen digits could overflow; fifteen are more than any bound allows.
-    let has_size = matches!(digits.len(), 1..=15);
-    let is_extension = extension.is_empty() || extension[0] == b';';
-    if has_size && is_extension && extension.iter().all(|byte| is_field_content(*byte)) {
-        Ok((digits, extension))
-    } else {
-        Err(BAD_CHUNK)
-    }
-}
-
-/// Name and value, without the white space around the value. A line that begins with white space
-/// continues the one before (obs-fold), and white space before the colon hides a field from some
-/// readers: both are refused, for a space is not part of a name.
-fn split_field(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
-    let colon = memchr(b':', line).ok_or(BAD_FIELD)?;
-    let (name, value) = (&line[..colon], &line[colon + 1..]);
-    if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
-        return Err(BAD_FIELD);
-    }
-    if !value.iter().all(|byte| is_field_content(*byte)) {
-        return Err(BAD_FIELD);
-    }
-    let value = value.trim_ascii();
-    Ok((name, value))
-}
-
-/// RFC 9112, section 3.2: origin form, absolute form, or `*` for OPTIONS. CONNECT has a form of
-/// its own, and is refused with its status later.
-fn check_target(method: &[u8], target: &[u8]) -> Result<(), Fault> {
-    let well_formed = target.iter().all(|byte| matches!(byte, 0x21..=0x7e) && *byte != b'#');
-    let has_form = match target {
-        [b'/', ..] => true,
-        b"*" => method == b"OPTIONS",
-        _ if method == b"CONNECT" => !target.is_empty(),
-        _ => starts_with_scheme(target),
-    };
-    if well_formed && has_form { Ok(()) } else { Err(Fault::Malformed("bad-target")) }
-}
-
-fn starts_with_scheme(target: &[u8]) -> bool {
-    let schemes: [&[u8]; 2] = [b"http://", b"https://"];
-    schemes.iter().any(|scheme| {
-        target.len() > scheme.len() && target[..scheme.len()].eq_ignore_ascii_case(scheme)
-    })
-}
-
-fn is_version(version: &[u8]) -> bool {
-    matches!(version, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
-        if major.is_ascii_digit() && minor.is_ascii_digit())
-}
-
-/// RFC 9110, section 7.2, loosely: the characters of a name or address and a port.
-fn check_host(value: &[u8]) -> Result<(), Fault> {
-    let of_a_host =
-        |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(byte);
-    if value.iter().all(of_a_host) { Ok(()) } else { Err(Fault::Malformed("bad-host")) }
-}
-
-fn parse_length(value: &[u8]) -> Result<u64, Fault> {
-    let bad = Fault::Malformed("bad-content-length");
-    // Nineteen digits always fit in 64 bits.
-    if value.is_empty() || value.len() > 19 || !value.iter().all(u8::is_ascii_digit) {
-        return Err(bad);
-    }
-    Ok(value.iter().fold(0, |length, digit| length * 10 + u64::from(digit - b'0')))
-}
-
-/// RFC 9110, section 5.6.2.
-fn is_token(byte: u8) -> bool {
-    const TOKEN: [bool; 256] = {
-        let mut table = [false; 256];
-        let mut byte = 0;
-        while byte < 256 {
-            let character = byte as u8;
-            table[byte] = character.is_ascii_alphanumeric()
-                || matches!(
-                    character,
-                    b'!' | b'#'
-                        | b'$'
-                        | b'%'
-                        | b'&'
-                        | b'\''
-                        | b'*'
-                        | b'+'
-                        | b'-'
-                        | b'.'
-                        | b'^'
-                        | b'_'
-                        | b'`'
-                        | b'|'
-                        | b'~'
-                );
-            byte += 1;
-        }
-        table
-    };
-    TOKEN[usize::from(byte)]
-}
-
-/// RFC 9110, section 5.5: visible characters, spaces, tabs, and bytes beyond ASCII.
-fn is_field_content(byte: u8) -> bool {
-    byte >= 0x20 && byte != 0x7f || byte == b'\t'
 }

@@ -7,6 +7,7 @@ mod calls;
 mod channel;
 mod connection;
 mod framing;
+mod grammar;
 mod refusal;
 
 use std::cell::Cell;
