@@ -32,10 +32,26 @@ fn expect_refused(cases: &[(&str, u16)]) {
             // A request that may hide behind it is not one.
             client.expect_closed();
         }
+        refused_a_byte_at_a_time(&hob, case);
     }
     assert_eq!(calls(&hob), 0.0, "a handler was called");
     hob.names().for_each(|name| hob.expect_hello(name));
     assert_eq!(calls(&hob), GUESTS.len() as f64);
+}
+
+/// A fault is seen wherever a packet ends, if not always as the same one.
+#[track_caller]
+fn refused_a_byte_at_a_time(hob: &Hob, case: &str) {
+    let mut client = hob.client();
+    for byte in case.replace("NAME", "kitchen").bytes() {
+        if client.try_send([byte]).is_err() {
+            break;
+        }
+    }
+    let answer = client.response();
+    assert!([400, 501, 505].contains(&answer.status), "{case:?} in pieces: {answer:?}");
+    assert!(answer.header("x-request-id").is_some(), "{case:?} in pieces: {answer:?}");
+    client.expect_closed();
 }
 
 /// A POST with these fields, and this after the head.

@@ -38,13 +38,15 @@ pub(super) fn may_begin_request(line: &[u8], ends: bool) -> Result<(), Fault> {
     let Some(version) = version else {
         return if ends && !line.is_empty() { Err(BAD_REQUEST_LINE) } else { Ok(()) };
     };
-    let is_spoken = [b"HTTP/1.1", b"HTTP/1.0"].iter().any(|known| known.starts_with(version));
     let missing = b"HTTP/0.0".get(version.len()..).unwrap_or_default();
-    match is_spoken && (missing.is_empty() || !ends) {
-        true => Ok(()),
-        false if !ends && is_version(&[version, missing].concat()) => Err(Fault::UnknownVersion),
-        false => Err(BAD_REQUEST_LINE),
+    if ends && !missing.is_empty() {
+        return Err(BAD_REQUEST_LINE);
     }
+    if b"HTTP/1.1".starts_with(version) || b"HTTP/1.0".starts_with(version) {
+        return Ok(());
+    }
+    let is_version = is_version(&[version, missing].concat());
+    Err(if is_version { Fault::UnknownVersion } else { BAD_REQUEST_LINE })
 }
 
 /// The same for a field.
