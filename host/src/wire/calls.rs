@@ -91,7 +91,8 @@ impl<S: Service> Calls<S> {
         }
     }
 
-    fn in_flight(&self) -> bool {
+    /// Whether a request waits for its answer or the end of it.
+    pub(super) fn in_flight(&self) -> bool {
         self.started.get() > self.ended.get()
     }
 

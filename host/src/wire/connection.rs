@@ -181,7 +181,7 @@ async fn active<S: Service>(
         if http.as_mut().poll(cx).is_ready() || channel.borrow().has_left {
             return Poll::Ready(Ended::Closed);
         }
-        let channel = channel.borrow();
+        let mut channel = channel.borrow_mut();
         if let Some(ended) = calls.judge_fault(&channel) {
             return Poll::Ready(ended);
         }
@@ -192,6 +192,10 @@ async fn active<S: Service>(
         }
         let now = shared.handle.now();
         if now >= next_check {
+            if calls.in_flight() && channel.framer.phase() == Phase::Head {
+                // The rest of a head is not read, and so not due, before the answer ahead of it.
+                channel.phase_since = now;
+            }
             if let Some(ended) = calls.judge_time(&channel, &shared.limits, now, cx) {
                 return Poll::Ready(ended);
             }
