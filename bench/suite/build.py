@@ -29,7 +29,7 @@ def _built() -> dict[str, str]:
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise SystemExit("bench: hob does not build: cargo's messages are above")
-    found = {}
+    found: dict[str, str] = {}
     for line in done.stdout.splitlines():
         message = json.loads(line)
         if message.get("reason") == "compiler-artifact" and message.get("executable"):
@@ -40,8 +40,8 @@ def _built() -> dict[str, str]:
 def _found() -> dict[str, str]:
     command = ["cargo", "metadata", "--no-deps", "--format-version", "1"]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    release = Path(json.loads(said)["target_directory"]) / "dist"
-    found = {name: release / name for name in PROGRAMS}
+    folder = Path(json.loads(said)["target_directory"]) / "dist"
+    found = {name: folder / name for name in PROGRAMS}
     if missing := [name for name, path in found.items() if not path.is_file()]:
         raise SystemExit(f"bench: {', '.join(missing)} not built: run without --no-build")
     return {name: str(path) for name, path in found.items()}

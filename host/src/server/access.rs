@@ -185,8 +185,9 @@ impl Body for ObservedBody {
             Poll::Ready(Some(Err(error))) => self.record.broke_off(error),
             Poll::Pending => {}
         }
-        if polled.is_ready() && !self.body.is_whole() {
-            self.record.charge(self.body.on_loop());
+        if polled.is_ready() {
+            let on_loop = self.record.on_loop.get().max(self.body.on_loop());
+            self.record.charge(on_loop);
         }
         if self.body.is_end_stream() && matches!(polled, Poll::Ready(Some(Ok(_)))) {
             self.record.complete = true;
