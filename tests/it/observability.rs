@@ -27,16 +27,13 @@ fn a_request_is_one_line_with_its_times() {
         assert!(total >= 50_000, "{line}");
         let split = number(&line, "on_loop_us") + number(&line, "suspended_us");
         assert!(total.abs_diff(split) <= 1, "{line}");
-
-        // The time that a guest holds the loop is told from the time it waits.
-        hob.get(&format!("/{name}/spin?ms=30")).expect(200);
-        let line = hob.wait_for_access(&format!("/{name}/spin"));
-        assert!(number(&line, "on_loop_us") >= 25_000, "{line}");
+        // That a guest which computes has held the loop all the while, `cpu_limit` shows.
+        assert!(number(&line, "suspended_us") > 0, "{line}");
     }
     let accesses = hob.lines().into_iter().filter(|line| line["kind"] == "access");
     let mut ids: Vec<_> = accesses.map(|line| line["id"].as_str().unwrap().to_owned()).collect();
     let count = ids.len();
-    assert_eq!(count, 2 * hob.names().count(), "one line a request");
+    assert_eq!(count, hob.names().count(), "one line a request");
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), count, "no id twice");
