@@ -194,3 +194,22 @@ fn build_of_code_that_does_not_compile_shows_the_compiler_s_words() {
     assert!(built.stderr.contains("hob: cargo could not build "), "{built:?}");
     assert_eq!(built.stdout, "", "no path is printed");
 }
+
+#[test]
+fn two_handlers_of_one_name_are_not_served() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.join("src")).unwrap();
+    // A package's library has the package's name, and so has a program that is not given another.
+    scratch.file(
+        "Cargo.toml",
+        "[package]\nname = \"my-app\"\nedition = \"2024\"\n[lib]\ncrate-type = [\"cdylib\"]\n\
+         [workspace]\n",
+    );
+    scratch.file("src/lib.rs", "");
+    scratch.file("src/main.rs", "fn main() {}\n");
+    let served = run(hob().args(["serve", "--build"]).arg(scratch.path()));
+    assert!(!served.success, "{served:?}");
+    for wanted in ["my_app.wasm", "my-app.wasm", "are both called my-app: give one of them"] {
+        assert!(served.stderr.contains(wanted), "{served:?}");
+    }
+}

@@ -5,7 +5,8 @@ use crate::harness::{Hob, Scratch, compile_cache, hob, run};
 #[test]
 fn a_new_handler_builds_and_answers() {
     let scratch = Scratch::new();
-    let folder = scratch.join("greeter");
+    // Cargo calls its file `my_greeter`; the author does not.
+    let folder = scratch.join("my-greeter");
     let made = run(hob().arg("new").arg(&folder));
     assert!(made.success, "{made:?}");
     assert!(made.stdout.contains("hob serve --build"), "{made:?}");
@@ -14,9 +15,10 @@ fn a_new_handler_builds_and_answers() {
     command.arg("serve").arg("--build").arg(&folder).args(["--cache", compile_cache()]);
     command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
     let hob = Hob::start(command, Vec::new(), None);
-    assert_eq!(hob.get("/greeter").expect(200).text(), "hello world\n");
-    assert_eq!(hob.get("/greeter?name=you").expect(200).text(), "hello you\n");
-    assert!(hob.get("/").expect(200).text().contains("href=\"/greeter\""));
+    assert_eq!(hob.get("/my-greeter").expect(200).text(), "hello world\n");
+    assert_eq!(hob.get("/my-greeter?name=you").expect(200).text(), "hello you\n");
+    assert_eq!(hob.wait_for_access("/my-greeter")["handler"], "my-greeter");
+    assert!(hob.get("/").expect(200).text().contains("href=\"/my-greeter\""));
 }
 
 #[test]

@@ -25,15 +25,23 @@ pub(super) struct Build {
 
 impl Build {
     pub(super) fn run(self) -> Result<()> {
-        for component in build(&self.dir)? {
-            println!("{}", component.display());
+        for built in build(&self.dir)? {
+            println!("{}", built.component.display());
         }
         Ok(())
     }
 }
 
-/// Builds a folder, and gives the paths of the components in it.
-pub(super) fn build(dir: &Path) -> Result<Vec<PathBuf>> {
+/// A component that cargo has made.
+pub(super) struct Built {
+    /// The name its author knows it by: in the file's, cargo has put `_` for `-`.
+    pub(super) name: String,
+    /// Where it is.
+    pub(super) component: PathBuf,
+}
+
+/// Builds a folder, and gives the components in it.
+pub(super) fn build(dir: &Path) -> Result<Vec<Built>> {
     if !dir.join("Cargo.toml").is_file() {
         bail!("there is no Cargo.toml in {}: name a folder with Rust handlers", dir.display());
     }
@@ -69,19 +77,56 @@ pub(super) fn build(dir: &Path) -> Result<Vec<PathBuf>> {
 struct Message {
     reason: String,
     #[serde(default)]
+    package_id: String,
+    #[serde(default)]
+    target: Target,
+    #[serde(default)]
     filenames: Vec<PathBuf>,
 }
 
-fn components(messages: &[u8]) -> Vec<PathBuf> {
+/// What of a package was built.
+#[derive(Default, Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+}
+
+fn components(messages: &[u8]) -> Vec<Built> {
     messages
         .split(|byte| *byte == b'\n')
         .filter_map(|line| serde_json::from_slice::<Message>(line).ok())
         .filter(|message| message.reason == "compiler-artifact")
-        .flat_map(|message| message.filenames)
-        .filter(|file| file.extension().is_some_and(|extension| extension == "wasm"))
-        // What cargo keeps for itself is there once more under the name that is meant for others.
-        .filter(|file| !file.parent().is_some_and(|folder| folder.ends_with("deps")))
+        .filter_map(|message| {
+            let name = message.name();
+            let component = message.filenames.into_iter().find(|file| is_component(file))?;
+            Some(Built { name, component })
+        })
         .collect()
+}
+
+fn is_component(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension == "wasm")
+        // What cargo keeps for itself is there once more under the name that is meant for others.
+        && !file.parent().is_some_and(|folder| folder.ends_with("deps"))
+}
+
+impl Message {
+    /// A library has its package's name; a package may hold several programs, so each has its own.
+    fn name(&self) -> String {
+        if self.target.kind.iter().any(|kind| kind == "bin") {
+            return self.target.name.clone();
+        }
+        package_name(&self.package_id).unwrap_or(&self.target.name).to_owned()
+    }
+}
+
+/// The name in a package's id, which ends in `/name#version` or in `#name@version`.
+fn package_name(id: &str) -> Option<&str> {
+    let (place, fragment) = id.rsplit_once('#')?;
+    match fragment.split_once('@') {
+        Some((name, _)) => Some(name),
+        None => place.rsplit('/').next(),
+    }
 }
 
 /// Adds the target with rustup, if it is not there.

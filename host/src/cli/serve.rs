@@ -21,7 +21,8 @@ use crate::server::{self, Server, Stop};
 #[derive(Args)]
 #[command(after_help = "\
 A single component answers every path. In a folder, NAME.wasm answers /NAME and what is below it,
-and / lists the handlers. A request's path reaches its handler unchanged.
+and / lists the handlers; with --build, so does the package NAME. A request's path reaches its
+handler unchanged.
 
 Isolation modes, from the safest to the densest:
   fresh   an instance serves one request (default for WASI 0.2)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::build;
+use super::build::{self, Built};
 use crate::config::{Config, HandlerConfig};
 use crate::handlers::GuestLimits;
 
@@ -31,19 +31,20 @@ pub(super) fn resolve(target: &Path, build: bool) -> Result<Config> {
         return if file.is_file() {
             Ok(Config::read(&file)?)
         } else if build {
-            folder(target, built)
+            packages(built)
         } else {
-            folder(target, components_in(target)?)
+            folder(target)
         };
     }
     if target.extension().is_some_and(|extension| extension == "toml") {
         return Ok(Config::read(target)?);
     }
-    Ok(with_handlers(vec![handler(target, String::new())?]))
+    Ok(with_handlers(vec![handler(stem(target)?, target, String::new())]))
 }
 
-/// Each component answers below its own name.
-fn folder(target: &Path, mut components: Vec<PathBuf>) -> Result<Config> {
+/// Each component answers below the name of its file.
+fn folder(target: &Path) -> Result<Config> {
+    let mut components = components_in(target)?;
     components.sort();
     if components.is_empty() {
         let hint = if target.join("Cargo.toml").is_file() {
@@ -55,8 +56,29 @@ fn folder(target: &Path, mut components: Vec<PathBuf>) -> Result<Config> {
     }
     let handlers = components
         .iter()
-        .map(|component| handler(component, format!("/{}", stem(component)?)))
+        .map(|component| {
+            let name = stem(component)?;
+            Ok(handler(name, component, format!("/{name}")))
+        })
         .collect::<Result<_>>()?;
+    Ok(with_handlers(handlers))
+}
+
+/// Each component answers below the name of its package.
+fn packages(mut built: Vec<Built>) -> Result<Config> {
+    built.sort_by(|one, other| one.name.cmp(&other.name));
+    if let Some([one, other]) = built.array_windows().find(|[one, other]| one.name == other.name) {
+        bail!(
+            "{} and {} are both called {}: give one of them another name in its Cargo.toml",
+            one.component.display(),
+            other.component.display(),
+            one.name
+        );
+    }
+    let handlers = built
+        .iter()
+        .map(|built| handler(&built.name, &built.component, format!("/{}", built.name)))
+        .collect();
     Ok(with_handlers(handlers))
 }
 
@@ -79,15 +101,15 @@ fn stem(component: &Path) -> Result<&str> {
     })
 }
 
-fn handler(component: &Path, path: String) -> Result<HandlerConfig> {
-    Ok(HandlerConfig {
-        name: stem(component)?.to_owned(),
+fn handler(name: &str, component: &Path, path: String) -> HandlerConfig {
+    HandlerConfig {
+        name: name.to_owned(),
         component: component.to_owned(),
         path,
         isolation: None,
         limits: GuestLimits::default(),
         environment: Vec::new(),
-    })
+    }
 }
 
 fn with_handlers(handlers: Vec<HandlerConfig>) -> Config {
