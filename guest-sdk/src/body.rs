@@ -15,6 +15,9 @@ use crate::writer::BodyWriter;
 /// How many bytes are asked for at once.
 const CHUNK: usize = 32 * 1024;
 
+/// How many bytes of a body are made room for before they come.
+const RESERVED_MAX: usize = 64 * 1024;
+
 /// The body of a request or of a response.
 ///
 /// A body is read once, whole with [`bytes`](Body::bytes), [`text`](Body::text) or
@@ -193,8 +196,9 @@ impl Body {
             }
             _ => match self.length {
                 Some(length) if length > self.limit => return Err(BodyError::TooLarge),
-                // One byte more, so that the end is seen without growing.
-                Some(length) => Vec::with_capacity(length + 1),
+                // One byte more, so that the end is seen without growing. The length is only what
+                // the client says: what it does not send must not cost memory.
+                Some(length) => Vec::with_capacity(length.min(RESERVED_MAX) + 1),
                 None => Vec::new(),
             },
         };

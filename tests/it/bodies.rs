@@ -89,6 +89,21 @@ fn a_body_that_the_guest_does_not_read_does_no_harm() {
 }
 
 #[test]
+fn a_length_that_is_only_claimed_costs_a_guest_no_memory() {
+    let guests = every_mode(&["kitchen"]).into_iter().map(|guest| guest.limits("memory_mib = 16"));
+    let hob = Serve::new(guests).connections("body_idle_ms = 1000").start();
+    for name in hob.names() {
+        let mut client = hob.client();
+        client.send(format!(
+            "POST /{name}/echo HTTP/1.1\r\nhost: hob\r\ncontent-length: 100000000\r\n\r\nhello"
+        ));
+        // The client's fault, and not the guest's, which would be 503.
+        let answer = client.response().expect(408);
+        assert!(answer.text().starts_with("request-timeout\n"), "{name}: {answer:?}");
+    }
+}
+
+#[test]
 fn trailers_of_a_request_reach_the_guest() {
     let hob = Serve::new(every_mode(&["kitchen-0-2", "kitchen-0-3"])).start();
     for name in hob.names() {
