@@ -30,6 +30,28 @@ pub(crate) fn push(fields: &mut Vec<Field>, name: &str, value: &[u8]) {
     fields.push((name, value.to_vec()));
 }
 
+/// The text for the host's log if a field is none that HTTP allows. Checked here, and not by the
+/// host, so that it is the handler's own error and the same in every lane.
+pub(crate) fn check(fields: &[Field]) -> Result<(), String> {
+    for (name, value) in fields {
+        if HeaderName::from_bytes(name.as_bytes()).is_err() {
+            return Err(format!("the response has a header {name:?}: that is not a header's name"));
+        }
+        if let Some(byte) = value.iter().find(|byte| !may_be_in_a_value(**byte)) {
+            return Err(format!(
+                "the response's header {name:?} has the byte {byte:#04x} in its value, which no \
+                 header may have: encode or refuse what comes from a client"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Everything but control characters; a tab is white space.
+fn may_be_in_a_value(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
+
 /// What the sender says that the body's length is.
 pub(crate) fn content_length(fields: &[Field]) -> Option<usize> {
     str::from_utf8(first(fields, "content-length")?).ok()?.parse().ok()

@@ -47,7 +47,7 @@ fn method_of(method: treaty::Method) -> Result<Method> {
 }
 
 fn send(response: Response) -> Result<treaty::Response, String> {
-    response.check_status()?;
+    response.check()?;
     let body = match response.body.content {
         Content::Bytes(bytes) => treaty::Body::Bytes(bytes),
         // A request's body goes back as it came: the host joins its two ends.

@@ -8,6 +8,9 @@ use crate::{Body, Result};
 
 /// One answer: 200 unless said otherwise.
 ///
+/// A header field that HTTP does not allow, for instance with a line's end in its value, is answered
+/// as an error of the handler: the log names the field, and the client sees 500.
+///
 /// ```
 /// # use hob_sdk::Response;
 /// let response = Response::text("created\n").with_status(201).with_header("location", "/notes/7");
@@ -108,7 +111,8 @@ impl Response {
         Ok(Response::of_type("application/json", serde_json::to_vec(value)?))
     }
 
-    /// Sends the client to another place, to GET it there: 303.
+    /// Sends the client to another place, to GET it there: 303. What comes from a client, as
+    /// `next` in a query, must be encoded for a URI; a line's end in it is an error of the handler.
     ///
     /// ```
     /// # use hob_sdk::Response;
@@ -233,10 +237,10 @@ impl Response {
         self.body
     }
 
-    /// The text for the host's log if the status is none that an answer may have.
-    pub(crate) fn check_status(&self) -> Result<(), String> {
+    /// The text for the host's log if the head is none that an answer may have.
+    pub(crate) fn check(&self) -> Result<(), String> {
         match self.status {
-            200..=599 => Ok(()),
+            200..=599 => headers::check(&self.fields),
             status => Err(format!("the response's status is {status}, not 200 to 599")),
         }
     }

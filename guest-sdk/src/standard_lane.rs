@@ -58,8 +58,10 @@ fn method_of(method: standard::Method) -> Result<Method> {
 }
 
 fn send(mut response: Response) -> Result<standard::Response, String> {
-    response.check_status()?;
+    response.check()?;
     let stream = match response.body.content {
+        // Such an answer has no body, and so no length either (RFC 9110, section 8.6).
+        _ if matches!(response.status, 204 | 304) => None,
         Content::Standard(stream) => Some(stream),
         Content::Bytes(bytes) => {
             if headers::first(&response.fields, "content-length").is_none() {
@@ -71,7 +73,7 @@ fn send(mut response: Response) -> Result<standard::Response, String> {
         content => Some(stream(content)),
     };
     let fields = standard::Fields::from_list(&response.fields)
-        .map_err(|error| format!("the response's headers: {error}"))?;
+        .map_err(|error| format!("the host refuses the response's headers: {error}"))?;
     let (data, end) = match stream {
         Some(StandardStream { data, end }) => (Some(data), end),
         None => (None, wit_future::new(|| Ok(None)).1),

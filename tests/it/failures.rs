@@ -72,6 +72,23 @@ fn an_error_of_the_handler_is_in_the_log_and_not_in_the_answer() {
 }
 
 #[test]
+fn a_header_that_cannot_be_sent_is_an_error_of_the_handler() {
+    let hob = Serve::new([guest("kitchen")]).start();
+    let fails = |target: &str, logged: &str| {
+        let id = expect_failure(hob.get(&format!("/kitchen/{target}")), 500, "handler-error");
+        let line = failure_line(&hob, &id);
+        assert!(line["detail"].as_str().unwrap_or_default().contains(logged), "{line}");
+    };
+    fails("redirect?to=/a%0d%0aset-cookie:%20b=c", "header \"location\" has the byte 0x0d");
+    fails("redirect?to=/a%00", "header \"location\" has the byte 0x00");
+    fails("header-named?to=two%20words", "header \"two words\"");
+    fails("header-named?to=", "header \"\"");
+    // What is unusual only is sent as it is.
+    let answer = hob.get("/kitchen/redirect?to=/%c3%a9%09b").expect(303);
+    assert!(answer.header("location").is_some_and(|to| to.contains("\tb")), "{answer:?}");
+}
+
+#[test]
 fn an_error_meant_for_the_client_reaches_it() {
     let hob = Serve::new([guest("kitchen")]).start();
     let answer = hob.get("/kitchen/no-such-behaviour").expect(404);

@@ -21,6 +21,8 @@ async fn handle(mut request: Request) -> Result<Response> {
         "random" => random(),
         "status" => Ok(Response::text("").with_status(options.code)),
         "big-headers" => Ok(Response::text("").with_header("x-big", vec![b'x'; options.bytes])),
+        "redirect" => Ok(Response::redirect(options.to)),
+        "header-named" => Ok(Response::text("").with_header(options.to, "value")),
         "many-headers" => Ok(many_headers(options.count)),
         // Bodies.
         "echo" => echo(request.take_body()).await,
@@ -56,6 +58,7 @@ struct Options {
     ms: Option<u64>,
     pause_ms: u64,
     size: usize,
+    to: String,
 }
 
 impl Default for Options {
@@ -69,6 +72,7 @@ impl Default for Options {
             ms: None,
             pause_ms: 0,
             size: 1000,
+            to: String::new(),
         }
     }
 }
