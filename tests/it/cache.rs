@@ -42,19 +42,33 @@ fn the_cache_is_for_its_owner_alone() {
     }
 }
 
+fn flip(mut bytes: Vec<u8>, at: fn(usize) -> usize) -> Vec<u8> {
+    let at = at(bytes.len());
+    bytes[at] ^= 0x10;
+    bytes
+}
+
 #[test]
 fn an_entry_that_is_damaged_is_made_again() {
     let scratch = Scratch::new();
     let cache = scratch.join("cache");
     drop(serve(&cache));
     let names: Vec<_> = entries(&cache).into_keys().collect();
-    let damages: [fn(Vec<u8>) -> Vec<u8>; 5] = [
+    let damages: [fn(Vec<u8>) -> Vec<u8>; 9] = [
         |_| Vec::new(),
         |_| b"garbage".to_vec(),
         |_| vec![0; 100_000],
         |mut whole| whole.split_off(whole.len() / 2),
         |mut whole| {
             whole.truncate(whole.len() / 2);
+            whole
+        },
+        // One bit of the code, which would run as something else; one of what tells.
+        |whole| flip(whole, |length| length / 3),
+        |whole| flip(whole, |length| length / 2),
+        |whole| flip(whole, |length| length - 1),
+        |mut whole| {
+            whole.push(0);
             whole
         },
     ];
@@ -160,4 +174,23 @@ fn a_full_cache_drops_its_oldest_entries_and_no_one_else_s_files() {
     assert!(!entry.exists(), "the oldest entry is still there");
     assert!(other.exists(), "a file that is no entry was removed");
     assert_eq!(entries(&cache).len(), 4, "{:?}", entries(&cache));
+}
+
+#[test]
+fn what_a_process_left_half_written_is_removed_in_time() {
+    let scratch = Scratch::new();
+    let cache = scratch.join("cache");
+    drop(serve(&cache));
+    let left = |name: &str, modified: SystemTime| {
+        let path = cache.join(name);
+        let file = File::create(&path).unwrap();
+        file.set_times(FileTimes::new().set_modified(modified)).unwrap();
+        path
+    };
+    let old = left("0000-0000.tmp-1.cwasm", SystemTime::UNIX_EPOCH);
+    // Another process may be writing this one.
+    let new = left("0000-0000.tmp-2.cwasm", SystemTime::now());
+    drop(Serve::new([guest("kitchen-0-3")]).cache(&cache).start());
+    assert!(!old.exists(), "the old one is still there");
+    assert!(new.exists(), "the new one was removed");
 }

@@ -4,16 +4,18 @@
 //! Loading compiled code runs it without a check, so the cache holds only what this program wrote:
 //! its directory belongs to this user and no other may write there, a file's name is the hash of
 //! the component and of everything the compiler's output depends on, and a file comes into being
-//! by a rename of a file that is complete.
+//! by a rename of a file that is complete. Its last bytes are the hash of the others, and what is
+//! loaded is the copy in memory whose hash was found right: a disk that forgets, or a program that
+//! writes into the file, costs one more compilation and nothing else.
 
 #![expect(clippy::disallowed_methods, reason = "components are compiled off the loop's thread")]
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Write};
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
@@ -21,6 +23,15 @@ use wasmtime::component::Component;
 
 use super::component_file::ComponentFile;
 use crate::limits;
+
+/// What stands behind the code in a file: its SHA-256.
+const HASH_BYTES: usize = 32;
+
+/// In the name of a file that is not yet an entry.
+const TEMPORARY: &str = "tmp-";
+
+/// A file that is not yet an entry after this time never becomes one: who wrote it has died.
+const TEMPORARY_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// Where compiled code is kept between two starts.
 #[derive(Clone, Debug)]
@@ -116,7 +127,7 @@ fn entry_name(engine: &Engine, component: &ComponentFile) -> String {
 }
 
 fn load(engine: &Engine, entry: &Path) -> Option<Component> {
-    let file = File::open(entry).ok()?;
+    let mut file = File::open(entry).ok()?;
     let metadata = file.metadata().ok()?;
     if metadata.uid() != rustix::process::geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
         return None;
@@ -124,27 +135,26 @@ fn load(engine: &Engine, entry: &Path) -> Option<Component> {
     // What is used is kept: the oldest go first when the cache is full. It may fail on a
     // file system that is read-only, and then nothing is evicted there either.
     let _ = file.set_modified(SystemTime::now());
-    // SAFETY: the file was written by `store` below with the output of `Component::serialize`:
-    // it lies in a directory that only this user may write to (checked in `Cache::at`), belongs
-    // to this user and is not writable by others (checked above), came into being whole by a
-    // rename, and is never written to again. That it fits this engine is checked by wasmtime.
-    unsafe { Component::deserialize_file(engine, entry) }.ok()
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).ok()?);
+    file.read_to_end(&mut bytes).ok()?;
+    let (code, hash) = bytes.split_last_chunk::<HASH_BYTES>()?;
+    if Sha256::digest(code)[..] != hash[..] {
+        return None;
+    }
+    // SAFETY: these bytes are the output of `Component::serialize`, whole and unchanged: `store`
+    // below is the only one that writes such files to a directory and under an owner that no other
+    // user has a say in (checked in `Cache::at` and above), and the hash that it wrote behind them
+    // is theirs. They lie in this process's memory, so nobody can change them after that check.
+    // That they fit this engine is checked by wasmtime.
+    unsafe { Component::deserialize(engine, code) }.ok()
 }
 
 fn store(component: &Component, entry: &Path) -> io::Result<()> {
-    let bytes = component.serialize().map_err(io::Error::other)?;
-    let temporary = entry.with_extension(format!("tmp-{}.cwasm", std::process::id()));
-    let written = (|| {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&temporary)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, entry)
-    })();
+    let code = component.serialize().map_err(io::Error::other)?;
+    // Not by the process's id: in two containers that share the folder it may be the same.
+    let unique = RandomState::new().build_hasher().finish();
+    let temporary = entry.with_extension(format!("{TEMPORARY}{unique:016x}.cwasm"));
+    let written = write(&temporary, &code).and_then(|()| fs::rename(&temporary, entry));
     if written.is_err() {
         // The error that matters is the one above.
         let _ = fs::remove_file(&temporary);
@@ -155,17 +165,33 @@ fn store(component: &Component, entry: &Path) -> io::Result<()> {
     written
 }
 
-/// Removes what was not used for longest until the rest fits. Whatever else a user keeps in the
-/// folder is not ours.
+/// Writes a file that was not there before.
+fn write(path: &Path, code: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(code)?;
+    file.write_all(&Sha256::digest(code))?;
+    file.sync_all()
+}
+
+/// Removes what was not used for longest until the rest fits, and what never became an entry.
+/// Whatever else a user keeps in the folder is not ours.
 fn evict(directory: &Path) -> io::Result<()> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        let metadata = entry.metadata()?;
+        // Another process may have renamed or removed it since.
+        let Ok(metadata) = entry.metadata() else { continue };
         let path = entry.path();
         let is_ours = path.extension().is_some_and(|extension| extension == "cwasm");
-        if metadata.is_file() && is_ours {
-            entries.push((metadata.modified()?, metadata.len(), path));
+        if !metadata.is_file() || !is_ours {
+            continue;
+        }
+        let modified = metadata.modified()?;
+        let is_temporary = entry.file_name().to_string_lossy().contains(TEMPORARY);
+        if is_temporary && modified.elapsed().is_ok_and(|age| age > TEMPORARY_MAX) {
+            fs::remove_file(path)?;
+        } else {
+            entries.push((modified, metadata.len(), path));
         }
     }
     let mut total: u64 = entries.iter().map(|(_, length, _)| length).sum();
