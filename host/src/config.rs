@@ -1,6 +1,8 @@
 //! Owns `hob.toml`: from the text to values that are checked. A fault names file, line and key,
 //! and what to write instead.
 
+mod path;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -8,6 +10,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
+
+pub use path::path_of_name;
 
 use crate::handlers::{GuestLimits, Isolation};
 use crate::limits;
@@ -327,10 +331,19 @@ impl Checker<'_> {
             None => format!("/{name}"),
             Some(path) => {
                 let given = path.get_ref();
+                let requested = path::as_requested(given);
                 if !given.starts_with('/') || given.contains(['?', '#', '*', '{']) {
                     self.fault(
                         path.span().start,
                         &format!("`path` is `{given}`; it must begin with / and be a plain path"),
+                    );
+                } else if *given != requested {
+                    self.fault(
+                        path.span().start,
+                        &format!(
+                            "`path` is `{given}`, which no client sends as it is; write \
+                             `{requested}`"
+                        ),
                     );
                 }
                 given.trim_end_matches('/').to_owned()

@@ -48,6 +48,17 @@ fn the_components_of_a_folder_answer_below_their_names() {
 }
 
 #[test]
+fn a_file_whose_name_no_path_can_have_answers_below_its_encoded_name() {
+    let folder = folder(&[("my caf\u{e9} 100%.wasm", "kitchen")]);
+    let hob = serve(folder.path(), &[]);
+    let page = hob.get("/").expect(200);
+    let path = "/my%20caf%C3%A9%20100%25";
+    assert!(page.text().contains(&format!("href=\"{path}\"")), "{}", page.text());
+    hob.get(&format!("{path}/hello")).expect(200);
+    assert_eq!(hob.wait_for_access("/hello")["handler"], "my caf\u{e9} 100%");
+}
+
+#[test]
 fn a_folder_with_a_hob_toml_is_served_as_that_says() {
     let folder = folder(&[("one.wasm", "kitchen"), ("two.wasm", "kitchen-0-2")]);
     let text = "[[handler]]\nname = \"a\"\ncomponent = \"one.wasm\"\npath = \"/b\"\n";

@@ -86,6 +86,17 @@ fn faults_of_a_handler_are_named() {
     expect(handler("", ""), &["hob.toml:2: `name` is ``"]);
     expect(handler("a", "path = \"b\""), &["hob.toml:4: `path` is `b`"]);
     expect(handler("a", "path = \"/b/*\""), &["hob.toml:4: `path` is `/b/*`"]);
+    for (path, requested) in [
+        ("/a b", "/a%20b"),
+        ("/caf\u{e9}/c", "/caf%C3%A9/c"),
+        ("/100%", "/100%25"),
+        ("/%4", "/%254"),
+        ("/a|b", "/a%7Cb"),
+    ] {
+        let fault = format!("hob.toml:4: `path` is `{path}`");
+        let advice = format!("write `{requested}`");
+        expect(handler("a", &format!("path = \"{path}\"")), &[&fault, &advice]);
+    }
     expect(handler("a", "isolation = \"none\""), &["hob.toml:4: `isolation`", "`none`", "`reuse`"]);
     expect(handler("a", "limits = { cpu_ms = 0 }"), &["hob.toml:4: `handler.limits.cpu_ms` is 0"]);
     expect(handler("a", "limits = { cpu = 1 }"), &["hob.toml:4:", "did you mean `cpu_ms`?"]);

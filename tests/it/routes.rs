@@ -17,6 +17,14 @@ fn a_handler_answers_its_path_and_what_is_below_it() {
 }
 
 #[test]
+fn a_path_is_what_the_client_sends() {
+    let path = "/a%20b/~caf%C3%A9;c=(1,2)@$&!'+-._:";
+    let hob = Serve::new([guest("kitchen").set(&format!("path = \"{path}\""))]).start();
+    hob.get(&format!("{path}/hello")).expect(200);
+    assert!(hob.get("/").expect(200).text().contains("href=\"/a%20b/"), "no link");
+}
+
+#[test]
 fn the_longest_path_wins() {
     let hob = Serve::new([
         guest("kitchen").named("root").set("path = \"/\""),

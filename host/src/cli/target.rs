@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::build::{self, Built};
-use crate::config::{Config, HandlerConfig};
+use crate::config::{Config, HandlerConfig, path_of_name};
 use crate::handlers::GuestLimits;
 
 /// The configuration that TARGET stands for. With `build`, what a folder holds is built first.
@@ -58,7 +58,7 @@ fn folder(target: &Path) -> Result<Config> {
         .iter()
         .map(|component| {
             let name = stem(component)?;
-            Ok(handler(name, component, format!("/{name}")))
+            Ok(handler(name, component, path_of_name(name)))
         })
         .collect::<Result<_>>()?;
     Ok(with_handlers(handlers))
@@ -77,7 +77,7 @@ fn packages(mut built: Vec<Built>) -> Result<Config> {
     }
     let handlers = built
         .iter()
-        .map(|built| handler(&built.name, &built.component, format!("/{}", built.name)))
+        .map(|built| handler(&built.name, &built.component, path_of_name(&built.name)))
         .collect();
     Ok(with_handlers(handlers))
 }

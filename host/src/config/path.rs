@@ -1,0 +1,37 @@
+//! Owns what the path of a handler may look like. It is compared with the path of a request as the
+//! client has sent it, which is percent-encoded (RFC 3986, section 3.3); a path that is not would
+//! never be found.
+
+/// The path below which a handler of this name answers.
+pub fn path_of_name(name: &str) -> String {
+    let mut path = "/".to_owned();
+    for byte in name.bytes() {
+        push(&mut path, byte, is_of_segment(byte));
+    }
+    path
+}
+
+/// The path as a request has it. What is encoded already stays as it is.
+pub(super) fn as_requested(path: &str) -> String {
+    let mut requested = String::with_capacity(path.len());
+    for (at, byte) in path.bytes().enumerate() {
+        let digits = path.as_bytes().get(at + 1..at + 3);
+        let is_encoded = digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        let stays = byte == b'/' || is_of_segment(byte) || (byte == b'%' && is_encoded);
+        push(&mut requested, byte, stays);
+    }
+    requested
+}
+
+fn push(path: &mut String, byte: u8, stays: bool) {
+    if stays {
+        path.push(char::from(byte));
+    } else {
+        path.push_str(&format!("%{byte:02X}"));
+    }
+}
+
+/// Whether clients send this byte as it is.
+fn is_of_segment(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte)
+}
