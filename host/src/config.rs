@@ -4,7 +4,7 @@
 mod path;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -157,6 +157,14 @@ impl Config {
         Self::parse(path, &text)
     }
 
+    /// The two addresses, when no server could listen on both of them.
+    pub fn listeners_that_collide(&self) -> Option<(SocketAddr, SocketAddr)> {
+        let (listen, admin) = (self.listen, self.admin?);
+        let is_one_port = listen.port() == admin.port() && listen.port() != 0;
+        (is_one_port && (covers(listen.ip(), admin.ip()) || covers(admin.ip(), listen.ip())))
+            .then_some((listen, admin))
+    }
+
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let mut checker = Checker { path, text, faults: Vec::new() };
         let config = match toml::from_str::<File>(text) {
@@ -174,6 +182,12 @@ impl Config {
             Err(ConfigError { faults: checker.faults })
         }
     }
+}
+
+/// Whether a socket bound to `one` takes what is sent to `other`. That of all addresses of version 6
+/// takes those of version 4 too.
+fn covers(one: IpAddr, other: IpAddr) -> bool {
+    one == other || (one.is_unspecified() && (one.is_ipv6() || other.is_ipv4()))
 }
 
 /// Adds to an unknown key the known one that looks most like it, and to a key that comes twice

@@ -50,9 +50,21 @@ impl std::fmt::Display for StartError {
                      address with --listen or --admin (port 0 takes a free one)"
                 )
             }
-            StartError::Listen(address, error) => {
+            StartError::Listen(address, error)
+                if error.kind() == io::ErrorKind::AddrNotAvailable =>
+            {
                 write!(f, "cannot listen on {address}: {error}; choose an address of this machine")
             }
+            StartError::Listen(address, error)
+                if error.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                write!(
+                    f,
+                    "cannot listen on {address}: {error}; a port below 1024 needs a privilege: \
+                     give hob the capability CAP_NET_BIND_SERVICE, or choose a port from 1024 up"
+                )
+            }
+            StartError::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
             StartError::System(what, error) => write!(f, "cannot {what}: {error}"),
         }
     }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Command;
 
 use crate::harness::{Scratch, compile_cache, component, hob, run};
 
@@ -141,9 +142,49 @@ fn an_address_in_use() {
 }
 
 #[test]
+fn the_address_of_hob_s_own_second_listener() {
+    let path = component("kitchen");
+    let wanted = ["hob's own second listener", "127.0.0.1:8081", "--admin"];
+    for address in ["127.0.0.1:8081", "0.0.0.0:8081", "[::]:8081"] {
+        let arguments = ["--listen", address, "--admin", "127.0.0.1:8081"];
+        expect_refusal(path, &arguments, &wanted);
+    }
+    // Also when neither is said on the command line.
+    let scratch = Scratch::new();
+    let text = format!(
+        "[server]\nlisten = \"127.0.0.1:8081\"\n[[handler]]\nname = \"a\"\ncomponent = \"{}\"\n",
+        path.display()
+    );
+    let served = run(hob().arg("serve").arg(scratch.file("hob.toml", text)));
+    assert!(!served.success, "{served:?}");
+    wanted.iter().for_each(|part| assert!(served.stderr.contains(part), "{served:?}"));
+}
+
+#[test]
+fn a_port_that_needs_a_privilege() {
+    let lowest = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+    if lowest.is_ok_and(|port| port.trim() == "0") {
+        eprintln!("skipped: this system lets everyone listen on every port");
+        return;
+    }
+    let mut command = Command::new("setpriv");
+    if rustix::process::geteuid().is_root() {
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    }
+    command.arg(env!("CARGO_BIN_EXE_hob")).arg("serve").arg(component("fast-0-2"));
+    command.args(["--cache", "off", "--admin", "off", "--listen", "127.0.0.1:1"]);
+    let served = run(&mut command);
+    assert!(!served.success, "{served:?}");
+    for part in ["127.0.0.1:1", "CAP_NET_BIND_SERVICE", "a port from 1024 up"] {
+        assert!(served.stderr.contains(part), "no {part:?} in {served:?}");
+    }
+}
+
+#[test]
 fn an_address_of_another_machine() {
     // Set aside for documentation: no machine has it.
-    expect_refusal(component("kitchen"), &["--listen", "192.0.2.1:0"], &["192.0.2.1:0"]);
+    let wanted = ["192.0.2.1:0", "choose an address of this machine"];
+    expect_refusal(component("kitchen"), &["--listen", "192.0.2.1:0"], &wanted);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -132,6 +132,12 @@ impl Serve {
         server::raise_descriptor_limit();
         let mut config = target::resolve(&self.target, self.build)?;
         self.apply(&mut config);
+        if let Some((listen, admin)) = config.listeners_that_collide() {
+            bail!(
+                "cannot listen on {listen}: hob's own second listener, for health and metrics, is \
+                 to listen on {admin}; choose another address for that with --admin, or --admin off"
+            );
+        }
         let deployed = server::deploy(&config, &cache(self.cache)?, |component| {
             eprintln!("hob: compiling {}", component.path.display());
         })?;
