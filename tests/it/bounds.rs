@@ -1,8 +1,9 @@
 //! What is too large, too long or too many: each has a status of its own.
 
 use std::process::Command;
+use std::time::Instant;
 
-use crate::harness::{Client, Hob, Serve, get, guest, post, run};
+use crate::harness::{Client, Hob, PATIENCE, Serve, get, guest, post, run};
 
 const KITCHENS: [&str; 3] = ["kitchen", "kitchen-0-2", "kitchen-0-3"];
 
@@ -202,7 +203,11 @@ fn without_descriptors_the_listener_rests_and_recovers() {
         let metrics = crate::harness::Metrics::parse(answer.text());
         metrics.get("hob_accept_backoffs_total{loop=\"0\"}")
     };
-    while backoffs(&mut admin) == 0.0 {}
+    let until = Instant::now() + PATIENCE;
+    while backoffs(&mut admin) == 0.0 {
+        assert!(Instant::now() < until, "the listener does not rest");
+        std::thread::yield_now();
+    }
     // Each that is answered and leaves makes room for the next.
     for mut client in clients {
         client.response().expect(200);

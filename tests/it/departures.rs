@@ -33,7 +33,7 @@ fn a_client_that_closes_while_the_guest_sleeps_counts_as_499() {
     let hob = Serve::new(every_mode(&KITCHENS)).start();
     for name in hob.names() {
         let mut client = hob.client();
-        client.send(get(&format!("/{name}/sleep?ms=1000")));
+        client.send(get(&format!("/{name}/sleep?ms=60000")));
         hob.wait_for_in_flight(name, 1);
         drop(client);
         expect_gone(&hob, name, "sleep", 499);

@@ -2,7 +2,11 @@
 
 use rustix::process::Signal;
 
-use crate::harness::{Serve, get, guest};
+use crate::harness::{END_OF_BODY, Metrics, Serve, get, guest, unfinished};
+
+fn of_loop(metrics: &Metrics, name: &str, index: usize) -> f64 {
+    metrics.get(&format!("{name}{{loop=\"{index}\"}}"))
+}
 
 #[test]
 fn both_loops_serve() {
@@ -13,8 +17,7 @@ fn both_loops_serve() {
         }
     }
     let metrics = hob.metrics();
-    let accepted =
-        |index| metrics.get(&format!("hob_connections_accepted_total{{loop=\"{index}\"}}"));
+    let accepted = |index| of_loop(&metrics, "hob_connections_accepted_total", index);
     assert_eq!(accepted(0) + accepted(1), 200.0);
     assert!(accepted(0) > 0.0 && accepted(1) > 0.0, "{} and {}", accepted(0), accepted(1));
 }
@@ -33,20 +36,35 @@ fn ids_of_two_loops_do_not_meet() {
 fn a_guest_that_spins_on_one_loop_leaves_the_other_alone() {
     let guests = [guest("kitchen").isolation("fresh").limits("cpu_ms = 3600000")];
     let hob = Serve::new(guests).server("loops = 2").start();
-    let mut spinners: Vec<_> = (0..4).map(|_| hob.client()).collect();
-    spinners.iter_mut().for_each(|client| client.send(get("/kitchen/spin")));
-    hob.wait_for_in_flight("kitchen", 4);
-    (0..20).for_each(|_| hob.expect_hello("kitchen"));
+    let mut spinner = hob.client();
+    spinner.send(get("/kitchen/spin"));
+    let slices = |metrics: &Metrics, index| of_loop(metrics, "hob_loop_heavy_slices_total", index);
+    hob.wait_for_metrics(|m| slices(m, 0) + slices(m, 1) > 10.0);
+    let before = hob.metrics();
+    let (busy, other) = if slices(&before, 0) > 0.0 { (0, 1) } else { (1, 0) };
+    assert_eq!(slices(&before, other), 0.0, "one guest spins on both loops");
+
+    // The kernel chooses the loop. A thousand connections that all go to one do not happen.
+    let served = || of_loop(&hob.metrics(), "hob_connections_accepted_total", other);
+    (0..1000).take_while(|_| served() < 20.0).for_each(|_| hob.expect_hello("kitchen"));
+    assert!(served() >= 20.0, "{} on the other loop", served());
+    assert_eq!(hob.metrics().of("kitchen", "hob_requests_in_flight"), 1.0);
+    assert!(slices(&hob.metrics(), busy) > slices(&before, busy), "it spins no more");
 }
 
 #[test]
 fn all_loops_drain() {
     let mut hob = Serve::new([guest("kitchen")]).server("loops = 2").start();
     let mut clients: Vec<_> = (0..40).map(|_| hob.client()).collect();
-    clients.iter_mut().for_each(|client| client.send(get("/kitchen/sleep?ms=1000")));
+    clients.iter_mut().for_each(|client| client.send(unfinished("/kitchen/echo")));
     hob.wait_for_in_flight("kitchen", 40);
+    let metrics = hob.metrics();
+    let connections = |index| of_loop(&metrics, "hob_connections", index);
+    assert!(connections(0) > 0.0 && connections(1) > 0.0, "all are on one loop");
     hob.signal(Signal::TERM);
+    hob.wait_for_line(|line| line["event"] == "draining");
     for client in &mut clients {
+        client.send(END_OF_BODY);
         client.response().expect(200);
         client.expect_closed();
     }

@@ -1,7 +1,7 @@
 //! What requests in one `shared` instance do to each other, and what they do not.
 
 use crate::failures::expect_failure;
-use crate::harness::{Client, Hob, Serve, get, guest};
+use crate::harness::{Client, END_OF_BODY, Hob, Serve, get, guest, unfinished};
 
 const GUESTS: [&str; 2] = ["kitchen", "kitchen-0-3"];
 
@@ -113,19 +113,19 @@ fn a_client_that_leaves_takes_no_one_along() {
     let hob = serve("");
     for name in GUESTS {
         let mut staying = hob.client();
-        staying.send(get(&format!("/{name}/stay/sleep?ms=400")));
+        staying.send(unfinished(&format!("/{name}/echo")));
         hob.wait_for_in_flight(name, 1);
-        drop(sleepers_beside(&hob, name));
+        let mut leaving: Vec<_> = (0..10).map(|_| hob.client()).collect();
+        for client in &mut leaving {
+            client.send(get(&format!("/{name}/sleep?ms=60000")));
+        }
+        hob.wait_for_in_flight(name, 11);
+        // It came to the instance behind them, so all of them are in it.
+        hob.expect_hello(name);
+        drop(leaving);
         hob.wait_for_in_flight(name, 1);
-        staying.response().expect(200);
+        staying.send(END_OF_BODY);
+        assert_eq!(staying.response().expect(200).text(), "hello", "{name}");
         assert_eq!(hob.metrics().of(name, "hob_instances_made_total"), 1.0, "{name}");
     }
-}
-
-fn sleepers_beside(hob: &Hob, name: &str) -> Vec<Client> {
-    let mut leaving: Vec<_> = (0..10).map(|_| hob.client()).collect();
-    for client in &mut leaving {
-        client.send(get(&format!("/{name}/leave/sleep?ms=60000")));
-    }
-    leaving
 }

@@ -88,17 +88,68 @@ fn rooms_import_only_what_the_table_allows() {
             assert!(["lib", "main"].contains(&room.as_str()), "{room} is in no table");
             continue;
         };
-        for (line, code) in code(&text) {
-            for part in code.split("crate::").skip(1) {
-                let other: String =
-                    part.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
-                if !other.is_empty() && other != room && !may.contains(&other.as_str()) {
-                    faults.push(format!("{}:{line}: {room} imports {other}", path.display()));
-                }
+        for (line, other) in imports(&text) {
+            if other != room && !may.contains(&other.as_str()) {
+                faults.push(format!("{}:{line}: {room} imports {other}", path.display()));
             }
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// The rooms that a file names, each with its line: `crate::room`, or `crate::{room, other::thing}`
+/// over as many lines as it takes.
+fn imports(text: &str) -> Vec<(usize, String)> {
+    let whole: String = code(text).map(|(_, line)| format!("{line}\n")).collect();
+    let lines: Vec<usize> = code(text).map(|(line, _)| line).collect();
+    let mut found = Vec::new();
+    for (at, root) in whole.match_indices("crate::") {
+        let start = at + root.len();
+        for (offset, name) in first_names(&whole[start..]) {
+            let line = lines[whole[..start + offset].matches('\n').count()];
+            found.push((line, name));
+        }
+    }
+    found
+}
+
+/// The name that a path begins with, or of a group in braces those of its members, each with its
+/// place. What is not in lower case is no room.
+fn first_names(path: &str) -> Vec<(usize, String)> {
+    let mut names = Vec::new();
+    let mut depth = 0;
+    let mut is_first = true;
+    for (at, c) in path.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 1 => is_first = true,
+            c if c.is_whitespace() => {}
+            _ if is_first => {
+                let name = |c: &char| c.is_ascii_lowercase() || *c == '_';
+                let name: String = path[at..].chars().take_while(name).collect();
+                if !name.is_empty() {
+                    names.push((at, name));
+                }
+                is_first = false;
+            }
+            _ => {}
+        }
+        if depth == 0 && !is_first {
+            break;
+        }
+    }
+    names
+}
+
+#[test]
+fn imports_are_seen_in_every_form() {
+    let text = "use crate::wire;\n// use crate::comment;\nuse crate::{\n    engine::{Cache, one},\n    \
+                limits,\n};\nlet x = crate::config::Config::new(crate::observe::log());\n";
+    let seen = imports(text);
+    let seen: Vec<_> = seen.iter().map(|(line, name)| (*line, name.as_str())).collect();
+    let wanted = [(1, "wire"), (4, "engine"), (5, "limits"), (7, "config"), (7, "observe")];
+    assert_eq!(seen, wanted);
 }
 
 #[test]

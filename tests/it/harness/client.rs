@@ -33,6 +33,17 @@ pub(crate) fn chunked<'a>(target: &str, chunks: impl IntoIterator<Item = &'a [u8
     bytes
 }
 
+/// A POST whose body has begun and not ended: the guest has it, and waits until `END_OF_BODY` is
+/// sent. So a test says itself how long the request is under way.
+pub(crate) fn unfinished(target: &str) -> String {
+    format!(
+        "POST {target} HTTP/1.1\r\nhost: hob\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n"
+    )
+}
+
+/// The end of a body in chunks.
+pub(crate) const END_OF_BODY: &str = "0\r\n\r\n";
+
 /// A connection.
 pub(crate) struct Client {
     stream: TcpStream,

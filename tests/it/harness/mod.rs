@@ -10,7 +10,7 @@ mod serve;
 
 use std::time::Duration;
 
-pub(crate) use client::{Client, Response, chunked, get, post};
+pub(crate) use client::{Client, END_OF_BODY, Response, chunked, get, post, unfinished};
 pub(crate) use components::{TESTS, compile_cache, component, guests};
 pub(crate) use metrics::Metrics;
 pub(crate) use process::{Hob, hob, run};

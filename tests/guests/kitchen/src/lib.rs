@@ -34,7 +34,7 @@ async fn handle(mut request: Request) -> Result<Response> {
         "endless" => Ok(endless()),
         // Time.
         "sleep" => sleep(options.ms.unwrap_or(10)).await,
-        "late" => Ok(late()),
+        "late" => Ok(late(options.ms.unwrap_or(50))),
         "print" => Ok(print(&options.line)),
         // Misdeeds.
         "spin" => Ok(spin(options.ms)),
@@ -188,9 +188,9 @@ async fn sleep(ms: u64) -> Result<Response> {
     Ok(Response::text(format!("slept {ms} ms\n")))
 }
 
-fn late() -> Response {
-    spawn(async {
-        time::sleep(Duration::from_millis(50)).await;
+fn late(ms: u64) -> Response {
+    spawn(async move {
+        time::sleep(Duration::from_millis(ms)).await;
         println!("late work done");
     });
     Response::text("answered\n")
