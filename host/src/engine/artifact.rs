@@ -104,16 +104,22 @@ impl Cache {
         compiling: &mut dyn FnMut(&ComponentFile),
     ) -> Result<Component, CompileError> {
         let entry = self.directory.as_ref().map(|dir| dir.join(entry_name(engine, component)));
-        if let Some(found) = entry.as_deref().and_then(|entry| load(engine, entry)) {
-            return Ok(found);
-        }
-        compiling(component);
-        let compiled = Component::from_binary(engine, &component.bytes)
-            .map_err(|why| CompileError { path: component.path.clone(), why })?;
-        if let Some(entry) = &entry {
-            // A full disk must not stop a server that can run without a cache.
-            let _ = store(&compiled, entry);
-        }
+        let compiled = match entry.as_deref().and_then(|entry| load(engine, entry)) {
+            Some(found) => found,
+            None => {
+                compiling(component);
+                let compiled = Component::from_binary(engine, &component.bytes)
+                    .map_err(|why| CompileError { path: component.path.clone(), why })?;
+                if let Some(entry) = &entry {
+                    // A full disk must not stop a server that can run without a cache.
+                    let _ = store(&compiled, entry);
+                }
+                compiled
+            }
+        };
+        // What a memory begins with is copied to a descriptor of its own: now, for the first
+        // request may come when there is none left. If it fails, that request tries again.
+        let _ = compiled.initialize_copy_on_write_image();
         Ok(compiled)
     }
 }
