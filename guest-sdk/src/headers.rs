@@ -39,7 +39,7 @@ pub(crate) fn check(fields: &[Field]) -> Result<(), String> {
         }
         if let Some(byte) = value.iter().find(|byte| !may_be_in_a_value(**byte)) {
             return Err(format!(
-                "the response's header {name:?} has the byte {byte:#04x} in its value, which no \
+                "the response's header {name} has the byte {byte:#04x} in its value, which no \
                  header may have: encode or refuse what comes from a client"
             ));
         }

@@ -4,10 +4,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use crate::harness::{Guest, Serve, every_mode, get, guest};
+use crate::harness::{Guest, Hob, Serve, every_mode, get, guest};
 
-const ALL: [&str; 4] = ["kitchen", "kitchen-0-2", "kitchen-0-3", "fast-0-2"];
-const KITCHENS: [&str; 3] = ["kitchen", "kitchen-0-2", "kitchen-0-3"];
+const ALL: [&str; 5] = ["kitchen", "kitchen-standard", "kitchen-0-2", "kitchen-0-3", "fast-0-2"];
+const KITCHENS: [&str; 4] = ["kitchen", "kitchen-standard", "kitchen-0-2", "kitchen-0-3"];
 
 #[test]
 fn every_guest_answers_in_every_isolation_mode() {
@@ -99,7 +99,8 @@ fn a_status_arrives_as_the_guest_gave_it() {
 
 #[test]
 fn a_status_that_is_no_answer_is_a_failure_of_the_handler() {
-    let hob = Serve::new([guest("kitchen"), guest("kitchen-0-3")]).start();
+    let names = ["kitchen", "kitchen-standard", "kitchen-0-3"];
+    let hob = Serve::new(names.map(guest)).start();
     for name in hob.names() {
         for status in [100, 101, 103] {
             let answer = hob.get(&format!("/{name}/status?code={status}")).expect(500);
@@ -111,13 +112,18 @@ fn a_status_that_is_no_answer_is_a_failure_of_the_handler() {
 
 #[test]
 fn a_guest_sees_the_request_as_it_was_sent() {
-    let hob = Serve::new([guest("kitchen")]).start();
-    let mut request = b"BREW /kitchen/headers?a=%20&b HTTP/1.1\r\nHost: hob\r\n".to_vec();
+    let hob = Serve::new([guest("kitchen"), guest("kitchen-standard")]).start();
+    hob.names().for_each(|name| sees_the_request(&hob, name));
+}
+
+fn sees_the_request(hob: &Hob, name: &str) {
+    let target = format!("/{name}/headers?a=%20&b");
+    let mut request = format!("BREW {target} HTTP/1.1\r\nHost: hob\r\n").into_bytes();
     request.extend(b"X-Two: one\r\nx-one:  some  words \t\r\nX-TWO: two\r\nx-empty:\r\n");
     request.extend(b"x-bytes: \xe4\r\n\r\n");
     let seen: Value = serde_json::from_slice(&hob.exchange(request).expect(200).body).unwrap();
     assert_eq!(seen["method"], "BREW");
-    assert_eq!(seen["target"], "/kitchen/headers?a=%20&b");
+    assert_eq!(seen["target"], target);
     let values = |name: &str| -> Vec<String> {
         let pairs = seen["headers"].as_array().unwrap().iter();
         let of_name = pairs.filter(|pair| pair[0] == name);
@@ -132,7 +138,7 @@ fn a_guest_sees_the_request_as_it_was_sent() {
 
 #[test]
 fn large_and_numerous_headers_of_a_guest_reach_the_client() {
-    let hob = Serve::new(every_mode(&["kitchen"])).start();
+    let hob = Serve::new(every_mode(&["kitchen", "kitchen-standard"])).start();
     for name in hob.names() {
         let answer = hob.get(&format!("/{name}/big-headers?bytes=100000")).expect(200);
         assert_eq!(answer.header("x-big").map(str::len), Some(100_000), "{name}");

@@ -2,7 +2,7 @@
 
 use crate::harness::{Hob, Response, Serve, chunked, every_mode, guest, post};
 
-const KITCHENS: [&str; 3] = ["kitchen", "kitchen-0-2", "kitchen-0-3"];
+const KITCHENS: [&str; 4] = ["kitchen", "kitchen-standard", "kitchen-0-2", "kitchen-0-3"];
 
 /// Bytes of which none is where another should be.
 fn patterned(length: usize) -> Vec<u8> {
@@ -52,7 +52,7 @@ fn a_large_body_streams_through_a_guest() {
 #[test]
 fn a_guest_may_copy_a_body_piece_by_piece() {
     let body = patterned(2_000_000);
-    let mut guests = every_mode(&["kitchen"]);
+    let mut guests = every_mode(&["kitchen", "kitchen-standard"]);
     guests.extend(every_mode(&["fast-0-2"]));
     let hob = Serve::new(guests).start();
     for name in hob.names() {
@@ -64,7 +64,7 @@ fn a_guest_may_copy_a_body_piece_by_piece() {
 
 #[test]
 fn a_guest_that_reads_slowly_gets_all_of_a_body() {
-    let hob = Serve::new(every_mode(&["kitchen"])).start();
+    let hob = Serve::new(every_mode(&["kitchen", "kitchen-standard"])).start();
     let body = patterned(3_000_000);
     for name in hob.names() {
         let answer = exchange(&hob, post(&format!("/{name}/read-slowly?ms=1"), &body)).expect(200);
@@ -90,7 +90,9 @@ fn a_body_that_the_guest_does_not_read_does_no_harm() {
 
 #[test]
 fn a_length_that_is_only_claimed_costs_a_guest_no_memory() {
-    let guests = every_mode(&["kitchen"]).into_iter().map(|guest| guest.limits("memory_mib = 16"));
+    let guests = every_mode(&["kitchen", "kitchen-standard"])
+        .into_iter()
+        .map(|guest| guest.limits("memory_mib = 16"));
     let hob = Serve::new(guests).connections("body_idle_ms = 1000").start();
     for name in hob.names() {
         let mut client = hob.client();

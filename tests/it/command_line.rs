@@ -127,6 +127,7 @@ fn check_says_what_a_component_imports_and_exports() {
         ("fast-0-2", "hob:host/handler@0.2.0", "fresh"),
         ("kitchen-0-2", "wasi:http/incoming-handler@0.2", "fresh"),
         ("kitchen-0-3", "wasi:http/handler@0.3", "shared"),
+        ("kitchen-standard", "served through wasi:http/handler@0.3", "shared"),
     ] {
         let path = component(name);
         let checked = run(hob().arg("check").arg(path).args(["--cache", compile_cache()]));

@@ -2,7 +2,7 @@
 
 use crate::harness::{Hob, Serve, every_mode, get, guest};
 
-const KITCHENS: [&str; 3] = ["kitchen", "kitchen-0-2", "kitchen-0-3"];
+const KITCHENS: [&str; 4] = ["kitchen", "kitchen-standard", "kitchen-0-2", "kitchen-0-3"];
 
 /// The access line has been written when the request is no longer counted, never before.
 fn expect_gone(hob: &Hob, name: &str, path: &str, status: u16) {

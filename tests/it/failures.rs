@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::harness::{Hob, Response, Serve, every_mode, get, guest, post};
 
-const KITCHENS: [&str; 3] = ["kitchen", "kitchen-0-2", "kitchen-0-3"];
+const KITCHENS: [&str; 4] = ["kitchen", "kitchen-standard", "kitchen-0-2", "kitchen-0-3"];
 
 /// Panics unless the answer is the host's own, and says no more than it should.
 #[track_caller]
@@ -65,7 +65,7 @@ fn a_panic_answers_500_and_its_message_is_a_line_of_the_guest() {
 
 #[test]
 fn an_error_of_the_handler_is_in_the_log_and_not_in_the_answer() {
-    let mut guests = every_mode(&["kitchen", "kitchen-0-3"]);
+    let mut guests = every_mode(&["kitchen", "kitchen-standard", "kitchen-0-3"]);
     guests.extend(every_mode(&["fast-0-2"]));
     let hob = Serve::new(guests).start();
     every_handler_fails(&hob, "error", 500, "handler-error", "as the test wants it");
@@ -73,27 +73,33 @@ fn an_error_of_the_handler_is_in_the_log_and_not_in_the_answer() {
 
 #[test]
 fn a_header_that_cannot_be_sent_is_an_error_of_the_handler() {
-    let hob = Serve::new([guest("kitchen")]).start();
+    let hob = Serve::new([guest("kitchen"), guest("kitchen-standard")]).start();
     let fails = |target: &str, logged: &str| {
-        let id = expect_failure(hob.get(&format!("/kitchen/{target}")), 500, "handler-error");
-        let line = failure_line(&hob, &id);
-        assert!(line["detail"].as_str().unwrap_or_default().contains(logged), "{line}");
+        for name in hob.names() {
+            let id = expect_failure(hob.get(&format!("/{name}/{target}")), 500, "handler-error");
+            let line = failure_line(&hob, &id);
+            assert!(line["detail"].as_str().unwrap_or_default().contains(logged), "{line}");
+        }
     };
-    fails("redirect?to=/a%0d%0aset-cookie:%20b=c", "header \"location\" has the byte 0x0d");
-    fails("redirect?to=/a%00", "header \"location\" has the byte 0x00");
-    fails("header-named?to=two%20words", "header \"two words\"");
-    fails("header-named?to=", "header \"\"");
+    fails("redirect?to=/a%0d%0aset-cookie:%20b=c", "header location has the byte 0x0d");
+    fails("redirect?to=/a%00", "header location has the byte 0x00");
+    fails("header-named?to=two%20words", "two words");
+    fails("header-named?to=", "that is not a header's name");
     // What is unusual only is sent as it is.
-    let answer = hob.get("/kitchen/redirect?to=/%c3%a9%09b").expect(303);
-    assert!(answer.header("location").is_some_and(|to| to.contains("\tb")), "{answer:?}");
+    for name in hob.names() {
+        let answer = hob.get(&format!("/{name}/redirect?to=/%c3%a9%09b")).expect(303);
+        assert!(answer.header("location").is_some_and(|to| to.contains("\tb")), "{answer:?}");
+    }
 }
 
 #[test]
 fn an_error_meant_for_the_client_reaches_it() {
-    let hob = Serve::new([guest("kitchen")]).start();
-    let answer = hob.get("/kitchen/no-such-behaviour").expect(404);
-    assert_eq!(answer.text(), "no such behaviour\n");
-    assert!(answer.header("x-request-id").is_some(), "{answer:?}");
+    let hob = Serve::new([guest("kitchen"), guest("kitchen-standard")]).start();
+    for name in hob.names() {
+        let answer = hob.get(&format!("/{name}/no-such-behaviour")).expect(404);
+        assert_eq!(answer.text(), "no such behaviour\n");
+        assert!(answer.header("x-request-id").is_some(), "{answer:?}");
+    }
 }
 
 #[test]

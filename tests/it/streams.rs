@@ -3,7 +3,7 @@
 use crate::failures::{expect_failure, failure_line};
 use crate::harness::{Serve, every_mode, get, guest};
 
-const KITCHENS: [&str; 3] = ["kitchen", "kitchen-0-2", "kitchen-0-3"];
+const KITCHENS: [&str; 4] = ["kitchen", "kitchen-standard", "kitchen-0-2", "kitchen-0-3"];
 
 #[test]
 fn a_stream_arrives_whole_and_in_order() {
@@ -38,7 +38,7 @@ fn a_piece_is_sent_before_the_next_is_made() {
 
 #[test]
 fn a_body_that_breaks_off_is_not_complete_to_the_client() {
-    let hob = Serve::new(every_mode(&["kitchen", "kitchen-0-3"])).start();
+    let hob = Serve::new(every_mode(&["kitchen", "kitchen-standard", "kitchen-0-3"])).start();
     for name in hob.names() {
         let path = format!("/{name}/stream-break");
         let answer = hob.get(&format!("{path}?pause_ms=5"));

@@ -2,7 +2,7 @@
 
 use crate::harness::{Client, Metrics, Serve, every_mode, get, guest};
 
-const KITCHENS: [&str; 3] = ["kitchen", "kitchen-0-2", "kitchen-0-3"];
+const KITCHENS: [&str; 4] = ["kitchen", "kitchen-standard", "kitchen-0-2", "kitchen-0-3"];
 
 #[test]
 fn two_hundred_sleepers_sleep_at_once() {
@@ -58,7 +58,7 @@ fn a_guest_that_polls_without_waiting_finishes() {
 
 #[test]
 fn work_goes_on_after_the_answer() {
-    let hob = Serve::new(every_mode(&["kitchen", "kitchen-0-3"])).start();
+    let hob = Serve::new(every_mode(&["kitchen", "kitchen-standard", "kitchen-0-3"])).start();
     for name in hob.names() {
         let answer = hob.get(&format!("/{name}/late")).expect(200);
         assert_eq!(answer.text(), "answered\n", "{name}");
