@@ -71,11 +71,14 @@ pub(crate) type StandardEnd = Result<Option<standard::Trailers>, standard::Error
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BodyError {
-    /// The other side went away, or what it sent was malformed: 400.
+    /// The other side went away, or what it sent was malformed: 400. Under Hob this is also what is
+    /// left of a request's body that broke a bound of the host's: the host has answered the client
+    /// itself then, with 408 or 413.
     Aborted,
-    /// Longer than the route allows, or than the limit of the body: 413.
+    /// Longer than the limit of the body, see [`Body::with_limit`]: 413. Hosts other than Hob may
+    /// say it of a limit of their own.
     TooLarge,
-    /// The other side made no progress for too long: 408.
+    /// The other side made no progress for too long: 408. Hosts other than Hob may say it.
     TimedOut,
     /// Not the text, or not the JSON, that it should be; the message says where: 400.
     Malformed(String),
