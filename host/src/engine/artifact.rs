@@ -4,9 +4,8 @@
 //! Loading compiled code runs it without a check, so the cache holds only what this program wrote:
 //! its directory belongs to this user and no other may write there, a file's name is the hash of
 //! the component and of everything the compiler's output depends on, and a file comes into being
-//! by a rename of a file that is complete. Its last bytes are the hash of the others, and what is
-//! loaded is the copy in memory whose hash was found right: a disk that forgets, or a program that
-//! writes into the file, costs one more compilation and nothing else.
+//! by a rename of a file that is complete. Its last bytes are the hash of the others, so that a disk
+//! that forgets, or a program that wrote into the file, costs one more compilation and no more.
 
 #![expect(clippy::disallowed_methods, reason = "components are compiled off the loop's thread")]
 
@@ -25,7 +24,7 @@ use super::component_file::ComponentFile;
 use crate::limits;
 
 /// What stands behind the code in a file: its SHA-256.
-const HASH_BYTES: usize = 32;
+const HASH_BYTES: u64 = 32;
 
 /// In the name of a file that is not yet an entry.
 const TEMPORARY: &str = "tmp-";
@@ -117,8 +116,8 @@ impl Cache {
                 compiled
             }
         };
-        // What a memory begins with is copied to a descriptor of its own: now, for the first
-        // request may come when there is none left. If it fails, that request tries again.
+        // What a memory begins with may need a descriptor of its own, and the first request may come
+        // when there is none left. If this fails, that request tries again.
         let _ = compiled.initialize_copy_on_write_image();
         Ok(compiled)
     }
@@ -141,18 +140,30 @@ fn load(engine: &Engine, entry: &Path) -> Option<Component> {
     // What is used is kept: the oldest go first when the cache is full. It may fail on a
     // file system that is read-only, and then nothing is evicted there either.
     let _ = file.set_modified(SystemTime::now());
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).ok()?);
-    file.read_to_end(&mut bytes).ok()?;
-    let (code, hash) = bytes.split_last_chunk::<HASH_BYTES>()?;
-    if Sha256::digest(code)[..] != hash[..] {
+    if !is_whole(&mut file, metadata.len()).ok()? {
         return None;
     }
-    // SAFETY: these bytes are the output of `Component::serialize`, whole and unchanged: `store`
-    // below is the only one that writes such files to a directory and under an owner that no other
-    // user has a say in (checked in `Cache::at` and above), and the hash that it wrote behind them
-    // is theirs. They lie in this process's memory, so nobody can change them after that check.
-    // That they fit this engine is checked by wasmtime.
-    unsafe { Component::deserialize(engine, code) }.ok()
+    // SAFETY: the file is the output of `Component::serialize`, whole and unchanged: `store` below
+    // is the only one that writes such files to a directory and under an owner that no other user
+    // has a say in (checked in `Cache::at` and above), the hash that it wrote behind the code is
+    // the code's, and a file that has its name is never written to again. That it fits this engine
+    // is checked by wasmtime.
+    let component = unsafe { Component::deserialize_file(engine, entry) }.ok()?;
+    // It was opened once more, by its name. Should another file of `store` have taken that meanwhile,
+    // its hash was not looked at; a name that was taken does not come back to the old file.
+    let named = fs::metadata(entry).ok()?;
+    ((named.dev(), named.ino()) == (metadata.dev(), metadata.ino())).then_some(component)
+}
+
+/// Whether a file of this length ends with the hash of what stands before. It is read in pieces:
+/// the compiled code of an interpreter is tens of megabytes, and wasmtime maps it.
+fn is_whole(file: &mut File, length: u64) -> io::Result<bool> {
+    let Some(code) = length.checked_sub(HASH_BYTES) else { return Ok(false) };
+    let mut hasher = Sha256::new();
+    io::copy(&mut file.take(code), &mut hasher)?;
+    let mut hash = Vec::new();
+    file.read_to_end(&mut hash)?;
+    Ok(hasher.finalize()[..] == hash[..])
 }
 
 fn store(component: &Component, entry: &Path) -> io::Result<()> {
