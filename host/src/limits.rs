@@ -8,9 +8,12 @@ use std::time::Duration;
 /// Events taken from the kernel in one poll. More wait in the kernel for the next turn.
 pub const EVENTS_PER_POLL: usize = 1024;
 
-/// Polls of woken tasks in one turn, before the kernel is asked again. A poll of a light task is
-/// some 10 us, so sockets and timers are looked at every few milliseconds in the worst case.
+/// Polls of woken tasks in one turn, before the kernel is asked again.
 pub const TASK_POLLS_PER_TURN: usize = 256;
+
+/// Time for them. A poll is some 10 us, but one that lets a guest run may take two ticks of the
+/// epoch, and 256 of those would keep sockets and timers waiting for half a second.
+pub const LIGHT_TIME_PER_TURN: Duration = Duration::from_millis(4);
 
 /// Messages from other threads taken in one turn; the same reason.
 pub const INBOX_PER_TURN: usize = 256;
@@ -36,8 +39,15 @@ pub const LOOPS_MAX: usize = 256;
 /// Connections of one loop. The OS may allow fewer: see [`DESCRIPTORS_RESERVED`].
 pub const CONNECTIONS_MAX: usize = 65_536;
 
-/// Descriptors kept back from connections: listeners, epoll, files of host threads, log.
+/// Descriptors kept back from the connections of handlers: those of the second listener, epoll,
+/// files of host threads, log. Each loop takes [`DESCRIPTORS_PER_LOOP`] more.
 pub const DESCRIPTORS_RESERVED: usize = 128;
+
+/// A loop's own descriptors: its listener, its `epoll`, the copy for registering, its waker.
+pub const DESCRIPTORS_PER_LOOP: usize = 4;
+
+/// Connections of the second listener, within the reserve: operators must get in when it is full.
+pub const ADMIN_CONNECTIONS_MAX: usize = 64;
 
 /// Connections accepted in one turn, so that a flood of them does not starve those at work.
 pub const ACCEPTS_PER_TURN: usize = 64;
@@ -54,8 +64,12 @@ pub const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// Bytes of a request's target.
 pub const TARGET_BYTES_MAX: usize = 8 * 1024;
 
-/// Fields of a request's head. Node takes 2,000, nginx 1,000, Apache 100; browsers send 20.
-pub const HEADER_COUNT_MAX: usize = 128;
+/// Fields of a request's head. Node takes 2,000, nginx 1,000, Apache 100; browsers send 20. hyper
+/// parses up to 100 without an allocation, and that is also the number it refuses beyond.
+pub const HEADER_COUNT_MAX: usize = 100;
+
+/// Bytes of a method. The longest that is registered has 17 (`UPDATEREDIRECTREF`).
+pub const METHOD_BYTES_MAX: usize = 64;
 
 /// Bytes of one chunk-size line with its extensions, which no one uses for good.
 pub const CHUNK_LINE_BYTES_MAX: usize = 256;
@@ -172,6 +186,10 @@ pub const INSTANCES: u32 = 11_000;
 /// Smaller pools, tried in turn where the address space does not hold the first.
 pub const INSTANCES_FALLBACK: [u32; 2] = [1000, 100];
 
+/// Where there is no pool: address space reserved beyond a memory's size, so that not every growth
+/// moves it.
+pub const MEMORY_GROWTH_RESERVED_BYTES: u64 = 1024 * 1024;
+
 /// Requests in flight of one loop. A request beyond is refused with 503 at once.
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 10_500;
 
@@ -192,13 +210,23 @@ pub const STACK_KEEP_RESIDENT_BYTES: usize = 32 * 1024;
 
 /// Requests an instance serves before it is replaced, in `reuse` and `shared`: what a guest
 /// leaks lives no longer than that.
-pub const REQUESTS_PER_INSTANCE: u64 = 100_000;
+pub const REQUESTS_PER_INSTANCE: u64 = 50_000;
 
 /// Requests at once in one `shared` instance. More open another instance.
 pub const REQUESTS_PER_SHARED_INSTANCE: usize = 16_384;
 
 /// Idle instances kept by one handler in `reuse`.
 pub const IDLE_INSTANCES_MAX: usize = 256;
+
+/// An instance of `reuse` that no one has used for so long is dropped.
+pub const IDLE_INSTANCE_KEPT: Duration = Duration::from_secs(60);
+
+/// Guests of one handler on one loop that may be at work after their answers, for no one waits for
+/// them and no connection bounds them.
+pub const BACKGROUND_WORK_MAX: usize = 1024;
+
+/// Requests answered whose CPU time is remembered, in a `shared` instance, for their work may go on.
+pub const ANSWERED_TASKS_REMEMBERED: usize = 1024;
 
 /// Entries of the host's table of resources for one instance.
 pub const RESOURCES_MAX: usize = 65_536;
@@ -207,12 +235,25 @@ pub const RESOURCES_MAX: usize = 65_536;
 /// leaves more behind is replaced, long before the table is full.
 pub const RESOURCES_LEFT_MAX: usize = 1024;
 
+/// Entries that a request may have in it when it has used up a slice: the largest is
+/// [`FIELDS_BYTES_MAX`], so this bounds the host's memory.
+pub const RESOURCES_AT_WORK_MAX: usize = 2048;
+
+/// The same for a `shared` instance, in which what earlier requests have left counts too, beside
+/// [`RESOURCES_PER_REQUEST`] for each that is under way.
+pub const RESOURCES_AT_WORK_SHARED_MAX: usize = 16_384;
+
 /// Entries that a request under way in a `shared` instance may have in that table before they
 /// count as left behind: its head, its body, its timers.
 pub const RESOURCES_PER_REQUEST: usize = 16;
 
-/// Handles a guest may hold.
+/// Handles a guest may hold. More than an instance serves requests, so that one that leaks a handle a
+/// request is replaced in time.
 pub const HANDLES_MAX: usize = 65_536;
+
+/// Bytes a guest may hand over in one call that is not cut into pieces. Copying them holds the loop
+/// for some milliseconds; what is larger comes as a stream.
+pub const HOSTCALL_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Random bytes a guest may ask for at once.
 pub const RANDOM_BYTES_MAX: u64 = 64 * 1024;
@@ -229,8 +270,19 @@ pub const RETIRE_GRACE: Duration = Duration::from_secs(1);
 /// Bytes of log that may wait for the writer. Beyond it lines are dropped, and counted.
 pub const LOG_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// How long a server that ends waits for the log's reader to take the last lines.
+pub const LOG_CLOSE: Duration = Duration::from_secs(2);
+
 /// How long lines may wait to be written together.
 pub const LOG_DELAY: Duration = Duration::from_millis(20);
+
+/// Bytes of it that the guests' own lines may take: a talkative one must not push out the access
+/// lines of the others.
+pub const LOG_GUEST_BYTES_MAX: usize = LOG_BYTES_MAX / 2;
+
+/// Bytes of output a guest may write in one call. Each of them may end a line, and a line costs up to
+/// a microsecond.
+pub const OUTPUT_BYTES_PER_CALL: usize = 4096;
 
 /// Bytes of a guest's line of output; the rest of a longer line is a line of its own.
 pub const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
@@ -242,10 +294,13 @@ const _: () = {
     assert!(CONNECTION_BUFFER_BYTES_MAX > HEAD_BYTES_MAX);
     assert!(WRITE_JOINED_BYTES_MAX <= READ_BYTES);
     assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX);
+    assert!(ADMIN_CONNECTIONS_MAX < DESCRIPTORS_RESERVED);
     assert!(REQUESTS_IN_FLIGHT_MAX < INSTANCES as usize);
     assert!(IDLE_INSTANCES_MAX < INSTANCES as usize);
     assert!(WASM_STACK_BYTES < STACK_BYTES);
     assert!(RESOURCES_LEFT_MAX < RESOURCES_MAX);
+    assert!(RESOURCES_LEFT_MAX <= RESOURCES_AT_WORK_MAX);
+    assert!(REQUESTS_PER_INSTANCE < HANDLES_MAX as u64);
     assert!(MEMORY_BYTES <= MEMORY_BYTES_MAX);
     assert!(BODY_WHOLE_BYTES_MAX <= BODY_BYTES_MAX);
     // The epoch cannot see slices shorter than its tick.

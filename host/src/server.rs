@@ -7,9 +7,11 @@ mod index;
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::JoinHandle;
 
 use futures_util::future::{Either, select};
 
@@ -20,10 +22,10 @@ use crate::engine::{Cache, ComponentFile, Engines, FileError, Ticker, TickerHand
 use crate::event_loop::{Clock, EventLoop, HostThreads, Pending, Settle};
 use crate::handlers::{DeployError, Deployment, Handler, Plan};
 use crate::limits;
-use crate::observe::{Line, Log, LoopMetrics, ServerMetrics};
+use crate::observe::{HandlerMetrics, Line, Log, LoopMetrics, ServerMetrics};
 use crate::tenants::Routes;
 use crate::wire::{self, Acceptor};
-use dispatch::Dispatcher;
+use dispatch::{Dispatcher, Parts};
 
 /// Why a server does not start. The message says what is wrong, where, and what to do.
 #[derive(Debug)]
@@ -126,13 +128,25 @@ pub struct Server {
     admin_listener: Option<std::net::TcpListener>,
 }
 
-/// Stops a server, once.
-pub struct Stop(Vec<Settle<()>>);
+/// Stops a server: the first call counts. Cheap to clone.
+#[derive(Clone)]
+pub struct Stop(Arc<Mutex<Vec<Settle<()>>>>);
 
 impl Stop {
     /// No new connections; requests in flight finish within the bound.
-    pub fn stop(self) {
-        self.0.into_iter().for_each(|settle| settle.settle(()));
+    pub fn stop(&self) {
+        let loops = std::mem::take(&mut *self.0.lock().expect("stop"));
+        loops.into_iter().for_each(|settle| settle.settle(()));
+    }
+}
+
+/// Stops the other loops when one ends, in whatever way: a server without one of its loops would
+/// leave the connections that the kernel gives to that loop unanswered.
+struct StopOthers(Stop);
+
+impl Drop for StopOthers {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }
 
@@ -165,7 +179,7 @@ impl Server {
     }
 
     /// Lets the loops turn, the first on this thread, until the server is stopped and drained.
-    /// `started` is given the means to stop it, before the first request is taken.
+    /// `started` is given the means to stop it, when all loops can take requests.
     ///
     /// # Errors
     /// When a loop or a thread cannot be made.
@@ -178,9 +192,11 @@ impl Server {
             .map_err(system("start the epoch's thread"))?;
         let loop_metrics: Vec<_> =
             listeners.iter().map(|_| Arc::<LoopMetrics>::default()).collect();
+        let unrouted = HandlerMetrics::new("-");
+        let of_handlers = deployed.deployments().map(|d| d.metrics.clone());
         let metrics = Arc::new(ServerMetrics {
             loops: loop_metrics.clone(),
-            handlers: deployed.deployments().map(|d| d.metrics.clone()).collect(),
+            handlers: of_handlers.chain([unrouted.clone()]).collect(),
             log_lines_dropped: log.dropped(),
         });
         let site = Arc::new(Site {
@@ -190,6 +206,7 @@ impl Server {
             ticker: ticker.handle(),
             host_threads,
             metrics,
+            unrouted,
             ready: AtomicBool::new(true),
         });
 
@@ -201,18 +218,19 @@ impl Server {
             let metrics = loop_metrics[index].clone();
             seats.push(Seat { index, site: site.clone(), listener, metrics, stopped });
         }
+        let stop = Stop(Arc::new(Mutex::new(settles)));
+        let stop_others = StopOthers(stop.clone());
         let first = seats.remove(0);
         let others = seats
             .into_iter()
-            .map(|seat| {
-                std::thread::Builder::new()
-                    .name(format!("event-loop-{}", seat.index))
-                    .spawn(move || seat.serve(None))
-            })
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(system("start another loop's thread"))?;
-        started(Stop(settles));
-        let outcome = first.serve(admin_listener).map_err(system("run the event loop"));
+            .map(|seat| seat.start(stop.clone()))
+            .collect::<io::Result<Vec<_>>>()
+            .map_err(system("start another event loop"))?;
+        let _pool = site.host_threads.enter();
+        let seated = first.sit(admin_listener).map_err(system("make the event loop"))?;
+        started(stop);
+        let outcome = seated.run().map_err(system("run the event loop"));
+        drop(stop_others);
         for other in others {
             match other.join() {
                 Ok(outcome) => outcome.map_err(system("run the event loop"))?,
@@ -232,6 +250,7 @@ struct Site {
     ticker: TickerHandle,
     host_threads: HostThreads,
     metrics: Arc<ServerMetrics>,
+    unrouted: Arc<HandlerMetrics>,
     /// Cleared when the server begins to drain.
     ready: AtomicBool,
 }
@@ -245,11 +264,45 @@ struct Seat {
     stopped: Pending<()>,
 }
 
+/// A loop that is ready to turn.
+struct Seated {
+    site: Arc<Site>,
+    event_loop: EventLoop,
+    acceptor: Acceptor<Dispatcher>,
+    admin: Option<Acceptor<AdminService>>,
+    handlers: Vec<Rc<Handler>>,
+    stopped: Pending<()>,
+}
+
 impl Seat {
-    fn serve(self, admin: Option<std::net::TcpListener>) -> io::Result<()> {
+    /// Starts the loop on a thread of its own, and returns once it can take requests.
+    fn start(self, stop: Stop) -> io::Result<JoinHandle<io::Result<()>>> {
+        let (report, outcome) = mpsc::channel();
+        let name = format!("event-loop-{}", self.index);
+        let serve = move || {
+            let _stop_others = StopOthers(stop);
+            let site = self.site.clone();
+            let _pool = site.host_threads.enter();
+            let seated = match self.sit(None) {
+                Ok(seated) => seated,
+                Err(error) => {
+                    // The starting thread waits for exactly this.
+                    let _ = report.send(Err(error));
+                    return Ok(());
+                }
+            };
+            let _ = report.send(Ok(()));
+            seated.run()
+        };
+        let thread = std::thread::Builder::new().name(name).spawn(serve)?;
+        outcome.recv().unwrap_or_else(|_| Err(io::Error::other("its thread has panicked")))?;
+        Ok(thread)
+    }
+
+    /// Makes the loop and all that lives on it.
+    fn sit(self, admin: Option<std::net::TcpListener>) -> io::Result<Seated> {
         let Seat { index, site, listener, metrics, stopped } = self;
-        let _pool = site.host_threads.enter();
-        let mut event_loop = EventLoop::new(Clock::Real, metrics.clone())?;
+        let event_loop = EventLoop::new(Clock::Real, metrics.clone())?;
         let handle = event_loop.handle();
         let handlers: Vec<Rc<Handler>> = site
             .handlers
@@ -266,54 +319,73 @@ impl Seat {
             .collect();
         let paths = site.handlers.iter().enumerate();
         let routes = Routes::new(paths.map(|(index, (config, _))| (config.path.clone(), index)));
-        let dispatcher = Dispatcher::new(
+        let dispatcher = Dispatcher::new(Parts {
             index,
             routes,
-            handlers,
-            handle.clone(),
-            site.log.clone(),
-            metrics.clone(),
-            &site.config,
-        );
+            handlers: handlers.clone(),
+            handle: handle.clone(),
+            log: site.log.clone(),
+            metrics: metrics.clone(),
+            unrouted: site.unrouted.clone(),
+            config: &site.config,
+        });
         let mut wire_limits = site.config.wire;
-        wire_limits.connections = wire_limits.connections.min(connections_allowed());
-        let acceptor = Acceptor::new(handle.clone(), dispatcher, wire_limits, metrics.clone());
+        wire_limits.connections =
+            wire_limits.connections.min(connections_allowed(site.config.loops));
+        let acceptor = Acceptor::new(handle.clone(), dispatcher, wire_limits, metrics);
         acceptor.listen(listener)?;
-        let admin_acceptor = match admin {
+        let admin = match admin {
             Some(listener) => {
                 let service = AdminService::new(site.metrics.clone(), {
                     let site = site.clone();
                     move || site.ready.load(Ordering::Relaxed)
                 });
-                let acceptor = Acceptor::new(handle.clone(), service, wire_limits, Arc::default());
+                wire_limits.connections = limits::ADMIN_CONNECTIONS_MAX;
+                let acceptor = Acceptor::new(handle, service, wire_limits, Arc::default());
                 acceptor.listen(listener)?;
                 Some(acceptor)
             }
             None => None,
         };
-        let drain = site.config.drain;
+        Ok(Seated { site, event_loop, acceptor, admin, handlers, stopped })
+    }
+}
+
+impl Seated {
+    /// Turns until the server is stopped and drained, or the time for that is over.
+    fn run(self) -> io::Result<()> {
+        let Seated { site, mut event_loop, acceptor, admin, handlers, stopped } = self;
+        let handle = event_loop.handle();
         event_loop.run(async move {
             stopped.await;
             site.ready.store(false, Ordering::Relaxed);
             site.log.write(Line::new("server").text("event", "draining"));
-            let deadline = handle.sleep_until(handle.now() + drain);
-            let drained = std::pin::pin!(acceptor.drain());
+            let deadline = handle.sleep_until(handle.now() + site.config.drain);
+            let drained = pin!(async {
+                acceptor.drain().await;
+                // What guests are about after their answers.
+                for handler in &handlers {
+                    handler.drain().await;
+                }
+            });
             if let Either::Right(_) = select(drained, deadline).await {
                 let cut = acceptor.connection_count() as u64;
                 site.log.write(
                     Line::new("server").text("event", "drain-deadline").number("connections", cut),
                 );
             }
-            drop(admin_acceptor);
+            drop(admin);
         })
     }
 }
 
-/// Descriptors that connections of one listener may take, of those the process may have.
-fn connections_allowed() -> usize {
+/// Descriptors that the connections of one of so many loops may take, of those the process may
+/// have.
+fn connections_allowed(loops: usize) -> usize {
     let allowed = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     let allowed = allowed.map_or(usize::MAX, |allowed| allowed as usize);
-    allowed.saturating_sub(limits::DESCRIPTORS_RESERVED).max(1)
+    let reserved = limits::DESCRIPTORS_RESERVED + loops * limits::DESCRIPTORS_PER_LOOP;
+    (allowed.saturating_sub(reserved) / loops).max(1)
 }
 
 /// Raises the soft limit of open descriptors to the hard one: every connection is a descriptor.

@@ -8,7 +8,7 @@ use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 use wasmtime_wasi::p3::bindings::clocks as p3;
 
 use super::GuestState;
-use crate::event_loop::{Remote, step_back};
+use crate::event_loop::Remote;
 
 /// The largest wait that is a wait and not forever; far beyond any deadline of a request.
 const WAIT_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -95,13 +95,7 @@ struct Alarm {
 #[wasmtime_wasi::async_trait]
 impl Pollable for Alarm {
     async fn ready(&mut self) {
-        if self.remote.now() >= self.deadline {
-            // A guest that polls with a zero timeout wants to know what else is ready, and that
-            // only the loop can find out: let it turn.
-            step_back().await;
-        } else {
-            self.remote.sleep_until(self.deadline).await;
-        }
+        self.remote.sleep_until(self.deadline).await;
     }
 }
 

@@ -9,7 +9,7 @@ use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 use wasmtime_wasi::{WasiView, p2, p3};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
-use super::{GuestState, body, clocks, output};
+use super::{GuestState, body, clocks, outbound, output, poll};
 use crate::engine::Generation;
 use crate::wire::RequestId;
 
@@ -37,6 +37,7 @@ fn link_wasi02(l: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     io::error::add_to_linker::<T, HasTable>(l, |t| &mut t.table)?;
     io::poll::add_to_linker::<T, HasTable>(l, |t| &mut t.table)?;
     io::streams::add_to_linker::<T, HasTable>(l, |t| &mut t.table)?;
+    poll::link_wasi02(l)?;
     clocks::link_wasi02(l)?;
     random::random::add_to_linker::<T, WasiRandom>(l, |t| t.ctx().ctx.random())?;
     random::insecure::add_to_linker::<T, WasiRandom>(l, |t| t.ctx().ctx.random())?;
@@ -65,10 +66,7 @@ fn link_wasi02(l: &mut Linker<GuestState>) -> wasmtime::Result<()> {
         &http.into(),
         T::http,
     )?;
-    wasmtime_wasi_http::p2::bindings::http::outgoing_handler::add_to_linker::<T, WasiHttp>(
-        l,
-        T::http,
-    )
+    outbound::link_wasi02(l)
 }
 
 fn link_wasi03(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
@@ -99,10 +97,9 @@ impl wasmtime::component::HasData for HasTable {
 
 /// The request on whose behalf the guest runs now.
 pub fn current_request(mut store: StoreContextMut<'_, GuestState>) -> Option<RequestId> {
-    if store.data().calls.is_empty() {
+    if store.data().calls.is_none() {
         return store.data().request;
     }
     let tasks: Vec<_> = store.async_call_stack().ok()?.collect();
-    let calls = &store.data().calls;
-    tasks.iter().rev().find_map(|task| Some(calls.get(task)?.id))
+    store.data().calls.as_ref()?.request(&tasks)
 }

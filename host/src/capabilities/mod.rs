@@ -2,25 +2,26 @@
 //! imports to it.
 
 mod body;
+mod calls;
 mod clocks;
 mod link;
 mod outbound;
 mod output;
+mod poll;
 mod stdio;
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use wasmtime::Store;
-use wasmtime::component::{GuestTaskId, ResourceTable};
+use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 pub use body::IncomingBody;
 pub use body::bindings::hob::host::body as body_bindings;
+pub use calls::{Culprit, SharedCalls};
 pub use link::{current_request, linker};
-pub use stdio::{Speaker, Stdio, Stream};
+pub use stdio::{Lines, Speaker, Stdio, Stream};
 
 use crate::engine::{MemoryMeter, Meter};
 use crate::event_loop::Remote;
@@ -52,24 +53,16 @@ pub struct GuestState {
     pub request: Option<RequestId>,
     /// The request for which the guest writes to its output.
     pub speaker: Speaker,
-    /// The requests an instance serves that serves many, by the guest's task.
-    pub calls: HashMap<GuestTaskId, SharedCall>,
-    /// The request whose time was used up.
-    pub culprit: Option<RequestId>,
+    /// The requests of an instance that serves many.
+    pub calls: Option<SharedCalls>,
+    /// Whose time was used up.
+    pub culprit: Option<Culprit>,
     context: Arc<GuestContext>,
     /// Made when the guest first asks for anything in it: most of what a small handler costs
     /// would be this.
     wasi: Option<Box<WasiCtx>>,
     http: WasiHttpCtx,
     outbound: Outbound,
-}
-
-/// A request in an instance that serves many.
-pub struct SharedCall {
-    /// The request's name in the log.
-    pub id: RequestId,
-    /// Time its task held the loop, in whole slices.
-    pub on_loop: Duration,
 }
 
 impl GuestState {
@@ -85,7 +78,7 @@ impl GuestState {
             table,
             request: None,
             speaker: Speaker::default(),
-            calls: HashMap::new(),
+            calls: None,
             culprit: None,
             context,
             wasi: None,
@@ -105,11 +98,28 @@ impl GuestState {
     }
 }
 
-/// Sets the bounds that wasmtime keeps for a store itself. What one call may push into the host
-/// is bounded by the memory it has to come from: a body may be as large as the guest.
+/// Ends a guest that collects the host's resources, each of which may be as large as a list of
+/// header fields. Looked at when it has used up a slice: it cannot make many in less.
+///
+/// # Errors
+/// When it has more than requests can have use for.
+pub fn check_resources(state: &mut GuestState) -> wasmtime::Result<()> {
+    let allowed = match &state.calls {
+        None => limits::RESOURCES_AT_WORK_MAX,
+        Some(calls) => {
+            limits::RESOURCES_AT_WORK_SHARED_MAX + calls.running() * limits::RESOURCES_PER_REQUEST
+        }
+    };
+    if state.resources() > allowed {
+        wasmtime::bail!("more than {allowed} of the host's resources are held at once");
+    }
+    Ok(())
+}
+
+/// Sets the bounds that wasmtime keeps for a store itself.
 pub fn bound(store: &mut Store<GuestState>, memory_bytes: usize) {
     store.limiter(|state| &mut state.memory);
-    store.set_hostcall_fuel(memory_bytes);
+    store.set_hostcall_fuel(memory_bytes.min(limits::HOSTCALL_BYTES_MAX));
     store.set_max_component_handles(limits::HANDLES_MAX);
 }
 

@@ -17,6 +17,7 @@ use wasmtime_wasi::p3::bindings::cli::types::ErrorCode;
 
 use super::stdio::{OpenStream, Speaker, Stream};
 use super::{GuestState, current_request};
+use crate::limits;
 
 type Store<'a> = StoreContextMut<'a, GuestState>;
 type Write = (Resource<DynOutputStream>, Vec<u8>);
@@ -90,7 +91,7 @@ fn link_sink(
             speaker.set(current_request(store.as_context_mut()));
             let out = store.data().context().stdio.open(stream, speaker);
             let (open, ended) = oneshot::channel();
-            bytes.pipe(&mut store, Sink { out, _open: open })?;
+            bytes.pipe(&mut store, Sink { out, steps_back: false, _open: open })?;
             let end = FutureReader::new(&mut store, async {
                 // It ends by being dropped.
                 let _ = ended.await;
@@ -104,6 +105,8 @@ fn link_sink(
 /// Where a stream of a 0.3 guest ends.
 struct Sink {
     out: OpenStream,
+    /// Set when there may be more than one call takes: the loop turns before the rest is taken.
+    steps_back: bool,
     _open: oneshot::Sender<()>,
 }
 
@@ -111,16 +114,24 @@ impl<D: 'static> StreamConsumer<D> for Sink {
     type Item = u8;
 
     fn poll_consume(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
         store: StoreContextMut<'_, D>,
         source: Source<'_, u8>,
-        _: bool,
+        finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
+        if std::mem::take(&mut self.steps_back) {
+            if finish {
+                return Poll::Ready(Ok(StreamResult::Cancelled));
+            }
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let mut source = source.as_direct(store);
         let bytes = source.remaining();
-        self.out.put(bytes);
-        let taken = bytes.len();
+        let taken = bytes.len().min(limits::OUTPUT_BYTES_PER_CALL);
+        self.out.put(&bytes[..taken]);
+        self.steps_back = taken < bytes.len();
         source.mark_read(taken);
         Poll::Ready(Ok(StreamResult::Completed))
     }

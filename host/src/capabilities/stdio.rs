@@ -11,16 +11,17 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use memchr::memchr;
+use rustc_hash::FxHashMap;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use crate::limits;
 use crate::observe::{Line, Log};
 use crate::wire::RequestId;
 
 /// Which of the two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stream {
     /// Standard output.
     Stdout,
@@ -47,13 +48,20 @@ struct Shared {
     handler: String,
     log: Log,
     /// Lines not yet ended. One request has two at most; an idle handler has none.
-    partial: Mutex<Vec<PartialLine>>,
+    partial: Mutex<FxHashMap<(Option<RequestId>, Stream), Vec<u8>>>,
 }
 
-struct PartialLine {
-    stream: Stream,
-    request: Option<RequestId>,
-    bytes: Vec<u8>,
+/// The lines of one request: what it has left without a line's end is written out when this is
+/// dropped, however the request ends.
+pub struct Lines {
+    stdio: Stdio,
+    request: RequestId,
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        self.stdio.finish(self.request);
+    }
 }
 
 impl Stdio {
@@ -68,31 +76,28 @@ impl Stdio {
         OpenStream { stdio: self.clone(), stream, speaker }
     }
 
-    /// Writes out what a request has left without a line's end.
-    pub fn finish(&self, request: RequestId) {
+    /// The lines of a request, to be kept as long as the request lives.
+    pub fn lines_of(&self, request: RequestId) -> Lines {
+        Lines { stdio: self.clone(), request }
+    }
+
+    fn finish(&self, request: RequestId) {
         let mut partial = self.shared.partial.lock().expect("partial lines");
         if partial.is_empty() {
             return;
         }
-        partial.retain(|line| {
-            let of_request = line.request == Some(request);
-            if of_request && !line.bytes.is_empty() {
-                self.shared.emit(line.stream, line.request, &line.bytes);
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            if let Some(line) = partial.remove(&(Some(request), stream)) {
+                self.shared.emit(stream, Some(request), &line);
             }
-            !of_request
-        });
+        }
     }
 }
 
 impl Shared {
     fn write(&self, stream: Stream, request: Option<RequestId>, mut bytes: &[u8]) {
         let mut partial = self.partial.lock().expect("partial lines");
-        let found = partial.iter().position(|l| l.stream == stream && l.request == request);
-        let index = found.unwrap_or_else(|| {
-            partial.push(PartialLine { stream, request, bytes: Vec::new() });
-            partial.len() - 1
-        });
-        let line = &mut partial[index].bytes;
+        let line = partial.entry((request, stream)).or_default();
         while !bytes.is_empty() {
             let room = limits::LOG_LINE_BYTES_MAX - line.len();
             let end = memchr(b'\n', bytes).unwrap_or(bytes.len());
@@ -106,7 +111,7 @@ impl Shared {
             bytes = &bytes[taken + usize::from(ended)..];
         }
         if line.is_empty() {
-            partial.swap_remove(index);
+            partial.remove(&(request, stream));
         }
     }
 
@@ -116,7 +121,7 @@ impl Shared {
         if let Some(request) = request {
             record = record.text("id", &request.to_string());
         }
-        self.log.write(record.text("stream", stream.name()).text("line", &text));
+        self.log.write_of_guest(record.text("stream", stream.name()).text("line", &text));
     }
 }
 
@@ -171,6 +176,9 @@ impl StdoutStream for OpenStream {
 
 impl OutputStream for OpenStream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        if bytes.len() > limits::OUTPUT_BYTES_PER_CALL {
+            return Err(StreamError::trap("a write is longer than `check-write` allows"));
+        }
         self.put(&bytes);
         Ok(())
     }
@@ -180,7 +188,7 @@ impl OutputStream for OpenStream {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(limits::BODY_PIECE_BYTES_MAX)
+        Ok(limits::OUTPUT_BYTES_PER_CALL)
     }
 }
 

@@ -144,8 +144,11 @@ impl Serve {
         let log = Log::new(std::io::stdout()).context("cannot start the log's thread")?;
         let signals = Signals::new([SIGTERM, SIGINT]).context("cannot watch for signals")?;
         let server = Server::bind(config, deployed, log)?;
-        announce(&server);
-        server.run(move |stop| stop_on_signal(signals, stop))?;
+        let addresses = (server.address, server.admin_address);
+        server.run(move |stop| {
+            announce(addresses);
+            stop_on_signal(signals, stop);
+        })?;
         Ok(())
     }
 
@@ -166,10 +169,10 @@ impl Serve {
 }
 
 /// On standard error, for standard output is the log. A reader that has gone is no fault.
-fn announce(server: &Server) {
+fn announce((address, admin): (SocketAddr, Option<SocketAddr>)) {
     let mut out = std::io::stderr().lock();
-    let _ = writeln!(out, "hob: listening on http://{}", server.address);
-    if let Some(admin) = server.admin_address {
+    let _ = writeln!(out, "hob: listening on http://{address}");
+    if let Some(admin) = admin {
         let _ = writeln!(out, "hob: health and metrics on http://{admin}");
     }
 }
@@ -177,12 +180,12 @@ fn announce(server: &Server) {
 /// The first signal drains; the second ends the process at once.
 fn stop_on_signal(mut signals: Signals, stop: Stop) {
     let watch = move || {
-        let mut stop = Some(stop);
-        for _ in signals.forever() {
-            match stop.take() {
-                Some(stop) => stop.stop(),
-                None => std::process::exit(130),
-            }
+        let mut signals = signals.forever();
+        if signals.next().is_some() {
+            stop.stop();
+        }
+        if signals.next().is_some() {
+            std::process::exit(130);
         }
     };
     std::thread::Builder::new()

@@ -5,7 +5,7 @@ use wasmtime::ResourceLimiter;
 
 use crate::limits;
 
-/// Counts the linear memory and tables of one store.
+/// Counts the linear memory of one store, and bounds its tables.
 pub struct MemoryMeter {
     limit: usize,
     used: usize,
@@ -23,6 +23,11 @@ impl MemoryMeter {
         self.used
     }
 
+    /// Forgets that the guest was refused memory: the next request is not to blame for it.
+    pub fn forget_refusal(&mut self) {
+        self.refused = false;
+    }
+
     /// Whether the guest has asked for more than it may have. Guests answer that with a trap,
     /// which is then not the trap of a bug.
     pub fn was_refused(&self) -> bool {
@@ -35,8 +40,12 @@ impl ResourceLimiter for MemoryMeter {
         &mut self,
         current: usize,
         desired: usize,
-        _maximum: Option<usize>,
+        maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            // It would fail, and must not be counted: allocators ask to find out.
+            return Ok(false);
+        }
         let used = self.used + (desired - current);
         if used > self.limit {
             self.refused = true;

@@ -17,6 +17,8 @@ pub struct Meter {
     ticker: TickerHandle,
     /// Nanoseconds after `base` when the poll under way began.
     poll_started: AtomicU64,
+    /// Nanoseconds after `base` up to which the poll under way has been charged to someone.
+    charged_until: AtomicU64,
     /// Nanoseconds on the loop, the poll under way not included, since the last reset.
     used: AtomicU64,
     limit: u64,
@@ -50,6 +52,7 @@ impl Meter {
             base: Instant::now(),
             ticker,
             poll_started: AtomicU64::new(0),
+            charged_until: AtomicU64::new(0),
             used: AtomicU64::new(0),
             limit: limit.as_nanos() as u64,
         })
@@ -92,6 +95,15 @@ impl Meter {
         }
         let used_up = slice >= limits::SLICE.as_nanos() as u64;
         Ok(if used_up { Slice::UsedUp } else { Slice::GoesOn })
+    }
+
+    /// Time of the poll under way that has not been asked for before: what the task that is
+    /// interrupted now has held the loop for, as far as the epoch can tell.
+    pub fn uncharged(&self) -> Duration {
+        let now = self.now();
+        let since = self.charged_until.swap(now, Ordering::Relaxed);
+        let since = since.max(self.poll_started.load(Ordering::Relaxed));
+        Duration::from_nanos(now - since)
     }
 
     fn now(&self) -> u64 {

@@ -102,8 +102,6 @@ fn config(generation: Generation, instances: Option<u32>) -> Config {
         .concurrency_support(generation == Generation::Wasi03)
         .epoch_interruption(true)
         .cranelift_opt_level(OptLevel::Speed)
-        // Linear memories stay where they are, so access needs no bounds check.
-        .memory_reservation(4 << 30)
         .memory_init_cow(true)
         .max_wasm_stack(limits::WASM_STACK_BYTES)
         .async_stack_size(limits::STACK_BYTES)
@@ -113,10 +111,16 @@ fn config(generation: Generation, instances: Option<u32>) -> Config {
         // and profilers want them.
         .native_unwind_info(false);
     match instances {
-        Some(instances) => {
-            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)))
-        }
-        None => config.allocation_strategy(InstanceAllocationStrategy::OnDemand),
+        // Linear memories stay where they are, so access needs no bounds check.
+        Some(instances) => config
+            .memory_reservation(4 << 30)
+            .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances))),
+        // Where there is no room for that, they take what they need and move when they grow.
+        None => config
+            .memory_reservation(0)
+            .memory_guard_size(0)
+            .memory_reservation_for_growth(limits::MEMORY_GROWTH_RESERVED_BYTES)
+            .allocation_strategy(InstanceAllocationStrategy::OnDemand),
     };
     config
 }

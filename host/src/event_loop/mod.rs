@@ -128,12 +128,11 @@ impl EventLoop {
 
         core.expire_timers(started);
         core.drain_inbox();
-        core.run_light_tasks();
+        core.run_light_tasks(started);
         core.run_heavy_slice();
 
-        let timeout = core.timeout();
         core.observe_turn(started);
-        core.wait(&mut self.events, timeout)?;
+        core.wait(&mut self.events)?;
         core.reactor.dispatch(&self.events);
         Ok(())
     }
@@ -183,21 +182,28 @@ impl Core {
         }
     }
 
-    /// Polls woken tasks, also those that are woken meanwhile, up to the bound of a turn.
-    fn run_light_tasks(&self) {
+    /// Polls woken tasks, also those that are woken meanwhile, up to the bounds of a turn: in
+    /// number, and in time, for among them are guests in their first slice.
+    fn run_light_tasks(&self, started: Instant) {
         for _ in 0..limits::TASK_POLLS_PER_TURN {
             let Some(task) = self.shared.ready.lock().expect("ready queue").pop_front() else {
                 break;
             };
             self.poll_task(task);
+            if self.clock.now() - started > limits::LIGHT_TIME_PER_TURN {
+                break;
+            }
         }
     }
 
     /// Lets the guest that waited longest run for one more slice.
     fn run_heavy_slice(&self) {
-        let Some(turn) = self.shared.heavy.lock().expect("heavy queue").pop_front() else {
-            return;
+        let turn = {
+            let mut heavy = self.shared.heavy.lock().expect("heavy queue");
+            while heavy.pop_front_if(|turn| turn.is_abandoned()).is_some() {}
+            heavy.pop_front()
         };
+        let Some(turn) = turn else { return };
         self.metrics.heavy_slices.fetch_add(1, Ordering::Relaxed);
         if let Some(task) = turn.grant() {
             self.poll_task(task);
@@ -211,19 +217,12 @@ impl Core {
         }
     }
 
-    /// Zero when there is work at hand, else the time to the next deadline, else none.
-    fn timeout(&self) -> Option<Duration> {
-        if self.shared.has_work() || self.finished.get() || self.clock.is_manual() {
-            return Some(Duration::ZERO);
-        }
-        let next = self.shared.timers.lock().expect("timers").next()?;
-        Some(round_up(next.saturating_duration_since(self.clock.now())))
-    }
-
-    /// The only place where the loop's thread may sleep.
-    fn wait(&self, events: &mut mio::Events, timeout: Option<Duration>) -> io::Result<()> {
-        let timeout = if timeout.is_none_or(|t| !t.is_zero()) && self.shared.park() {
-            timeout
+    /// The only place where the loop's thread may sleep: until the kernel has something, the next
+    /// deadline, or a notice from elsewhere. Not at all when there is work at hand.
+    fn wait(&self, events: &mut mio::Events) -> io::Result<()> {
+        let timeout = if self.may_sleep() && self.shared.park() {
+            // Read once the loop is parked: whoever sets an earlier deadline from now on notifies.
+            self.to_next_deadline()
         } else {
             Some(Duration::ZERO)
         };
@@ -233,6 +232,16 @@ impl Core {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             polled => polled,
         }
+    }
+
+    fn may_sleep(&self) -> bool {
+        !self.finished.get() && !self.clock.is_manual()
+    }
+
+    /// The time to the next deadline, if there is one.
+    fn to_next_deadline(&self) -> Option<Duration> {
+        let next = self.shared.timers.lock().expect("timers").next()?;
+        Some(round_up(next.saturating_duration_since(self.clock.now())))
     }
 
     fn observe_turn(&self, started: Instant) {

@@ -34,21 +34,39 @@ impl TcpListener {
         self.inner.local_addr()
     }
 
-    /// The next connection, with `TCP_NODELAY` set.
+    /// The next connection, and whose it is.
     ///
     /// # Errors
     /// Those of `accept(2)`; after one that concerns the connection only, the next may succeed.
-    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         loop {
             ready!(self.reactor.poll_ready(self.key, Direction::Read, cx));
             match self.inner.accept() {
-                Ok((stream, _)) => return Poll::Ready(TcpStream::new(&self.reactor, stream)),
+                Ok((stream, peer)) => {
+                    let stream = TcpStream::new(&self.reactor, stream);
+                    return Poll::Ready(stream.map(|stream| (stream, peer)));
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.reactor.clear_ready(self.key, Direction::Read);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
+        }
+    }
+}
+
+impl TcpListener {
+    /// A connection that the kernel has taken already, if there is one; also when it has not yet
+    /// told so.
+    ///
+    /// # Errors
+    /// As [`TcpListener::poll_accept`].
+    pub fn accept_waiting(&self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        match self.inner.accept() {
+            Ok((stream, peer)) => Ok(Some((TcpStream::new(&self.reactor, stream)?, peer))),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
         }
     }
 }
@@ -68,15 +86,8 @@ pub struct TcpStream {
 
 impl TcpStream {
     fn new(reactor: &Rc<Reactor>, mut inner: mio::net::TcpStream) -> io::Result<Self> {
-        // Without it a small answer waits for the acknowledgement of the one before: 40 ms.
-        inner.set_nodelay(true)?;
         let key = reactor.register(&mut inner)?;
         Ok(TcpStream { inner, key, reactor: reactor.clone() })
-    }
-
-    /// The address of the other end, if it is still there.
-    pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.inner.peer_addr().ok()
     }
 
     /// Writes what the kernel takes at once.
@@ -90,6 +101,11 @@ impl TcpStream {
     /// Ready when a read is worth a try.
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.reactor.poll_ready(self.key, Direction::Read, cx)
+    }
+
+    /// Whether there is something to read, as the kernel says now and not as it has told.
+    pub fn has_arrived(&self) -> bool {
+        matches!(self.inner.peek(&mut [0]), Ok(1..))
     }
 
     /// Ready when there is something to read, with as much of it as one byte; zero when the peer has

@@ -159,48 +159,62 @@ impl Remote {
 
     /// Steps back behind everything light, until the loop grants the guest its next slice.
     pub fn heavy_turn(&self) -> HeavyTurn {
-        HeavyTurn { shared: self.shared.clone(), granted: None }
+        HeavyTurn { shared: self.shared.clone(), place: None }
     }
 }
 
 /// A guest's place in the heavy queue.
-pub(super) struct HeavyEntry {
-    task: Option<TaskId>,
-    granted: Arc<AtomicBool>,
-    waker: Waker,
+pub(super) struct HeavyEntry(Arc<Mutex<HeavyPlace>>);
+
+#[derive(Default)]
+struct HeavyPlace {
+    granted: bool,
+    /// Who polled last: a call may go on in another task than the one it began in.
+    poller: Option<(Option<TaskId>, Waker)>,
 }
 
 impl HeavyEntry {
+    /// Whether no one waits for this turn any more.
+    pub(super) fn is_abandoned(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
     /// Lets the guest go on, and says which task to poll for it.
     pub(super) fn grant(self) -> Option<TaskId> {
-        self.granted.store(true, Ordering::Release);
-        self.waker.wake();
-        self.task
+        let mut place = self.0.lock().expect("heavy place");
+        place.granted = true;
+        let (task, waker) = place.poller.take()?;
+        drop(place);
+        waker.wake();
+        task
     }
 }
 
-/// Ready when the loop has reached this guest in its heavy queue.
+/// Ready when the loop has reached this guest in its heavy queue. Dropping it gives the place up.
 #[must_use = "the turn is waited for by polling"]
 pub struct HeavyTurn {
     shared: Arc<Shared>,
-    granted: Option<Arc<AtomicBool>>,
+    place: Option<Arc<Mutex<HeavyPlace>>>,
 }
 
 impl Future for HeavyTurn {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(granted) = &self.granted {
-            return if granted.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending };
+        let turn = &mut *self;
+        let queued = turn.place.is_some();
+        let place = turn.place.get_or_insert_default();
+        let mut waiting = place.lock().expect("heavy place");
+        if waiting.granted {
+            return Poll::Ready(());
         }
-        let granted = Arc::new(AtomicBool::new(false));
-        let task = TaskId::from_bits(self.shared.current.load(Ordering::Relaxed));
-        self.shared.heavy.lock().expect("heavy queue").push_back(HeavyEntry {
-            task,
-            granted: granted.clone(),
-            waker: cx.waker().clone(),
-        });
-        self.granted = Some(granted);
+        let task = TaskId::from_bits(turn.shared.current.load(Ordering::Relaxed));
+        waiting.poller = Some((task, cx.waker().clone()));
+        drop(waiting);
+        if !queued {
+            let entry = HeavyEntry(place.clone());
+            turn.shared.heavy.lock().expect("heavy queue").push_back(entry);
+        }
         Poll::Pending
     }
 }

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use wasmtime::{AsContextMut, Store, StoreContextMut, UpdateDeadline};
 
@@ -13,8 +14,8 @@ use super::invocation::{Driver, Failure, Invocation, Runner};
 use super::lane::{Exports, Lane};
 use super::mailbox::{Mailbox, SharedMailbox};
 use super::{Call, Handler, Isolation, fast02, fast03, http02, http03};
-use crate::capabilities::{self, GuestState};
-use crate::engine::{MemoryMeter, Meter, Slice};
+use crate::capabilities::{self, Culprit, GuestState};
+use crate::engine::{CpuLimitReached, MemoryMeter, Meter, Slice};
 use crate::event_loop::Remote;
 use crate::limits;
 
@@ -25,6 +26,8 @@ pub(super) struct Instance {
     pub(super) meter: Arc<Meter>,
     /// Requests it has served.
     pub(super) served: u64,
+    /// Since when it serves no one.
+    idle_since: Instant,
 }
 
 /// Begins a call in an instance of its own.
@@ -66,10 +69,11 @@ async fn drive(
         }
         None => handler.instantiate(meter).await?,
     };
-    let id = call.id;
-    instance.store.data_mut().request = Some(id);
+    let _lines = handler.context.stdio.lines_of(call.id);
+    let state = instance.store.data_mut();
+    state.request = Some(call.id);
+    state.memory.forget_refusal();
     let served = serve(&mut instance, call, &mailbox, outparam).await;
-    handler.context.stdio.finish(id);
     if let Err(error) = served {
         let refused = instance.store.data().memory.was_refused();
         return Err(Failure::of(&error, refused));
@@ -77,7 +81,7 @@ async fn drive(
     instance.served += 1;
     if handler.deployment.isolation == Isolation::Reuse && handler.may_serve_again(&mut instance) {
         instance.store.data_mut().request = None;
-        handler.idle.borrow_mut().push(instance);
+        handler.rest(instance);
     }
     Ok(())
 }
@@ -129,9 +133,18 @@ impl Handler {
         match deployment.linked.instantiate(&mut store).await {
             Ok(exports) => {
                 deployment.metrics.instances_made.fetch_add(1, Ordering::Relaxed);
-                Ok(Instance { store, exports, meter, served: 0 })
+                Ok(Instance { store, exports, meter, served: 0, idle_since: self.handle.now() })
             }
             Err(error) => Err(Failure::of(&error, store.data().memory.was_refused())),
+        }
+    }
+
+    /// Keeps an instance for the next request, and sees to it that it is not kept for ever.
+    fn rest(self: &Rc<Self>, mut instance: Instance) {
+        instance.idle_since = self.handle.now();
+        self.idle.borrow_mut().push(instance);
+        if !self.trims.replace(true) {
+            self.handle.spawn(trim(self.clone()));
         }
     }
 
@@ -146,43 +159,57 @@ impl Handler {
     }
 }
 
+/// Drops the instances that no one has used for long: a burst must not hold its memory for ever.
+/// The one used last is used next, so those that were not used for longest are in front.
+async fn trim(handler: Rc<Handler>) {
+    while !handler.idle.borrow().is_empty() {
+        handler.handle.sleep_until(handler.handle.now() + limits::IDLE_INSTANCE_KEPT).await;
+        let now = handler.handle.now();
+        let is_old = |instance: &Instance| now - instance.idle_since >= limits::IDLE_INSTANCE_KEPT;
+        let mut idle = handler.idle.borrow_mut();
+        let old = idle.partition_point(is_old);
+        idle.drain(..old);
+    }
+    handler.trims.set(false);
+}
+
 /// What the epoch does to a guest: within its slice it goes on, beyond it steps behind the light
 /// tasks, and beyond its limit it ends.
 fn interrupted(
     mut store: StoreContextMut<'_, GuestState>,
     remote: &Remote,
 ) -> wasmtime::Result<UpdateDeadline> {
+    charge(store.as_context_mut())?;
     match store.data().meter.interrupted() {
         Ok(Slice::GoesOn) => Ok(UpdateDeadline::Continue(1)),
         Ok(Slice::UsedUp) => {
-            charge(store.as_context_mut())?;
+            capabilities::check_resources(store.data_mut())?;
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(remote.heavy_turn())))
         }
         Err(reached) => {
             let culprit = capabilities::current_request(store.as_context_mut());
-            store.data_mut().culprit = culprit;
+            store.data_mut().culprit = culprit.map(Culprit::Request);
             Err(reached.into())
         }
     }
 }
 
-/// In an instance that serves many requests the slice is charged to the one whose task ran.
+/// In an instance that serves many requests, the time up to now is charged to the one whose task
+/// runs now. The epoch samples: a task that runs for less than a tick is not always caught, and
+/// one that is caught may pay for a neighbour's part of that tick.
 fn charge(mut store: StoreContextMut<'_, GuestState>) -> wasmtime::Result<()> {
-    if store.data().calls.is_empty() {
+    if store.data().calls.is_none() {
         return Ok(());
     }
     let tasks: Vec<_> = store.async_call_stack()?.collect();
     let state = store.data_mut();
-    let limit = state.meter.limit();
-    for task in tasks.into_iter().rev() {
-        if let Some(call) = state.calls.get_mut(&task) {
-            call.on_loop += limits::SLICE;
-            if call.on_loop > limit {
-                state.culprit = Some(call.id);
-                return Err(crate::engine::CpuLimitReached.into());
-            }
-            break;
+    let (limit, uncharged) = (state.meter.limit(), state.meter.uncharged());
+    let Some(calls) = &mut state.calls else { return Ok(()) };
+    match calls.charge(&tasks, uncharged, limit) {
+        None => Ok(()),
+        Some(culprit) => {
+            state.culprit = Some(culprit);
+            Err(CpuLimitReached.into())
         }
     }
-    Ok(())
 }

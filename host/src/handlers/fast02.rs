@@ -40,16 +40,17 @@ pub(super) async fn serve(
     };
     match answer.body {
         ResponseBody::Bytes(bytes) => {
-            let head = response::whole(answer.status, answer.headers, bytes)?;
-            mailbox.reply(Reply::Whole(head));
+            mailbox.answer(response::whole(answer.status, answer.headers, bytes), Reply::Whole);
             Ok(())
         }
         ResponseBody::Pieces(body) => {
             let (data_tx, data) = mpsc::channel(1);
             let (end_tx, end) = oneshot::channel();
             let source = Source::Pieces(Pieces { data, end });
-            let head = response::streamed(answer.status, answer.headers, source)?;
-            mailbox.reply(Reply::Stream(head));
+            let head = response::streamed(answer.status, answer.headers, source);
+            if !mailbox.answer(head, Reply::Stream) {
+                return body.resource_drop_async(store).await;
+            }
             let end = pull(store, exports, body, &data_tx).await?;
             // The reader may have left.
             let _ = end_tx.send(end);

@@ -55,14 +55,14 @@ pub(super) async fn serve(
     };
     match answer.body {
         Body::Bytes(bytes) => {
-            let head = response::whole(answer.status, answer.headers, bytes)?;
-            mailbox.reply(Reply::Whole(head));
+            mailbox.answer(response::whole(answer.status, answer.headers, bytes), Reply::Whole);
         }
         Body::Stream(body) => {
             let source = Source::Pieces(accessor.with(|access| pipe(access, body))?);
-            let head = response::streamed(answer.status, answer.headers, source)?;
-            mailbox.reply(Reply::Stream(head));
-            poll_fn(|cx| mailbox.poll_done(cx)).await;
+            let head = response::streamed(answer.status, answer.headers, source);
+            if mailbox.answer(head, Reply::Stream) {
+                poll_fn(|cx| mailbox.poll_done(cx)).await;
+            }
         }
     }
     Ok(())

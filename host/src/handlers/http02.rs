@@ -73,10 +73,10 @@ fn with_authority(mut request: http::Request<WasiBody>) -> http::Request<WasiBod
 pub(super) fn collect(outparam: &Outparam, mailbox: &SharedMailbox) {
     let Some(answer) = outparam.lock().expect("outparam").take() else { return };
     match answer {
-        Ok(answer) => match response::check_status(answer.status().as_u16()) {
-            Ok(_) => mailbox.reply(Reply::Stream(answer.map(Source::Wasi))),
-            Err(error) => mailbox.fail(Failure::InvalidResponse(error.0)),
-        },
+        Ok(answer) => {
+            let checked = response::check_status(answer.status().as_u16());
+            mailbox.answer(checked.map(|_| answer.map(Source::Wasi)), Reply::Stream);
+        }
         Err(code) => mailbox.fail(Failure::Handler(format!("{code:?}"))),
     }
 }

@@ -40,9 +40,10 @@ pub(super) async fn serve(
         let answer = access.data_mut().http().table.delete(answer)?;
         answer.into_http(&mut access, transmission)
     })?;
-    response::check_status(answer.status().as_u16())?;
-    mailbox.reply(Reply::Stream(answer.map(Source::Wasi)));
-    poll_fn(|cx| mailbox.poll_done(cx)).await;
+    let checked = response::check_status(answer.status().as_u16());
+    if mailbox.answer(checked.map(|_| answer.map(Source::Wasi)), Reply::Stream) {
+        poll_fn(|cx| mailbox.poll_done(cx)).await;
+    }
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -14,8 +14,8 @@ use http_body::{Frame, SizeHint};
 
 use super::Handler;
 use super::http02::{self, Outparam};
-use super::lane::ResponseError;
 use super::mailbox::{BodyFailed, Reply, SharedMailbox, Source};
+use super::pace::Pace;
 use super::shared::SharedInstance;
 use crate::engine::{CpuLimitReached, Meter};
 use crate::event_loop::Sleep;
@@ -54,9 +54,6 @@ impl Failure {
         if error.is::<wasmtime::PoolConcurrencyLimitError>() {
             return Failure::NoInstance;
         }
-        if let Some(invalid) = error.downcast_ref::<ResponseError>() {
-            return Failure::InvalidResponse(invalid.0.clone());
-        }
         if memory_refused {
             return Failure::MemoryLimit;
         }
@@ -72,6 +69,7 @@ pub struct Invocation {
     handler: Rc<Handler>,
     mailbox: SharedMailbox,
     runner: Runner,
+    pace: Pace,
     /// Set once the guest is waited for.
     wall: Option<Sleep>,
     /// The call goes on in another invocation, and this one has no more to do with it.
@@ -95,14 +93,17 @@ pub(super) enum Runner {
 
 impl Invocation {
     pub(super) fn new(handler: Rc<Handler>, mailbox: SharedMailbox, runner: Runner) -> Self {
-        Invocation { handler, mailbox, runner, wall: None, passed_on: false }
+        let pace = Pace::default();
+        Invocation { handler, mailbox, runner, pace, wall: None, passed_on: false }
     }
 
     /// The call as it goes on after this: while its body is sent, or after its answer.
     fn pass_on(&mut self) -> Invocation {
         self.passed_on = true;
         let runner = std::mem::replace(&mut self.runner, Runner::None);
-        Invocation::new(self.handler.clone(), self.mailbox.clone(), runner)
+        let mut rest = Invocation::new(self.handler.clone(), self.mailbox.clone(), runner);
+        rest.pace = std::mem::take(&mut self.pace);
+        rest
     }
 
     /// Time the guest has held the loop for this request.
@@ -137,9 +138,12 @@ impl Invocation {
         let Runner::Own { driver, meter, outparam } = &mut self.runner else {
             return Poll::Pending;
         };
+        let Handler { handle, context, deployment, .. } = &*self.handler;
+        ready!(self.pace.poll(handle.now(), &context.remote, cx));
         let (polled, took) = meter.watch(|| driver.as_mut().poll(cx));
+        self.pace.charge(took);
         self.mailbox.charge(took);
-        let metrics = &self.handler.deployment.metrics;
+        let metrics = &deployment.metrics;
         metrics.on_loop_ns.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
         if let Some(outparam) = outparam {
             http02::collect(outparam, &self.mailbox);
@@ -232,14 +236,21 @@ impl Invocation {
     }
 
     /// Lets a guest that has answered finish what it is still about, within the limits, without
-    /// anyone waiting for it.
+    /// anyone waiting for it. When too many do so already it is ended.
     fn detach(&mut self) {
         self.mailbox.finish();
         if !matches!(self.runner, Runner::Own { .. }) {
             return;
         }
+        let background = &self.handler.background;
+        if background.under_way() >= limits::BACKGROUND_WORK_MAX {
+            self.runner = Runner::None;
+            return;
+        }
+        let work = background.begin();
         let mut rest = self.pass_on();
         self.handler.handle.spawn(async move {
+            let _work = work;
             std::future::poll_fn(|cx| match rest.poll_guest(cx) {
                 Poll::Ready(_) => Poll::Ready(()),
                 Poll::Pending => rest.poll_wall(cx).map(drop),
@@ -370,11 +381,12 @@ impl Streamed {
         &mut self,
         frame: Option<Result<Frame<Bytes>, BodyFailed>>,
     ) -> Option<Result<Frame<Bytes>, BodyFailed>> {
-        let Invocation { mailbox, runner, wall, .. } = &mut self.invocation;
+        let Invocation { handler, mailbox, runner, wall, .. } = &mut self.invocation;
         *wall = None;
         if let Some(Ok(_)) = frame {
             if let Runner::Shared(instance) = runner {
                 instance.touch(mailbox);
+                mailbox.note_progress(handler.handle.now());
             }
             return frame;
         }

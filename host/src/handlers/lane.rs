@@ -22,18 +22,6 @@ pub enum Lane {
     Http02,
 }
 
-/// A guest gave a response that none can be.
-#[derive(Debug)]
-pub struct ResponseError(pub String);
-
-impl std::fmt::Display for ResponseError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for ResponseError {}
-
 impl Lane {
     const ALL: [Lane; 4] = [Lane::Fast03, Lane::Fast02, Lane::Http03, Lane::Http02];
 

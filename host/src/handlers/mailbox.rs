@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use wasmtime_wasi_http::WasiBody;
 
 use super::invocation::Failure;
+use super::response::Invalid;
 use crate::wire::RequestId;
 
 /// A guest's answer.
@@ -94,14 +95,29 @@ pub(super) struct Mailbox {
     /// The guest's side, waiting for that.
     writer: RefCell<Option<Waker>>,
     on_loop_ns: Cell<u64>,
-    /// The part of it that was certainly for this call.
-    certain_ns: Cell<u64>,
+    /// When a piece of a streamed answer was last taken.
+    progressed: Cell<Option<Instant>>,
     /// The request, once its guest has begun.
     id: Cell<Option<RequestId>>,
 }
 
 impl Mailbox {
-    pub(super) fn reply(&self, reply: Reply) {
+    /// Gives what a guest has answered, or says that it can be no answer: then false. That is no
+    /// reason to end the guest, in which others may be at work.
+    pub(super) fn answer<T>(
+        &self,
+        answer: Result<T, Invalid>,
+        reply: impl FnOnce(T) -> Reply,
+    ) -> bool {
+        let is_valid = answer.is_ok();
+        match answer {
+            Ok(answer) => self.reply(reply(answer)),
+            Err(invalid) => self.fail(Failure::InvalidResponse(invalid.0)),
+        }
+        is_valid
+    }
+
+    fn reply(&self, reply: Reply) {
         if matches!(reply, Reply::Whole(_)) {
             self.done.set(true);
         }
@@ -166,11 +182,14 @@ impl Mailbox {
         self.on_loop_ns.set(self.on_loop_ns.get() + time.as_nanos() as u64);
     }
 
-    /// Charges the call with time that was certainly for it; all such time so far.
-    pub(super) fn charge_certain(&self, time: Duration) -> Duration {
-        self.charge(time);
-        self.certain_ns.set(self.certain_ns.get() + time.as_nanos() as u64);
-        Duration::from_nanos(self.certain_ns.get())
+    /// Notes that the client has taken a piece of a streamed answer.
+    pub(super) fn note_progress(&self, now: Instant) {
+        self.progressed.set(Some(now));
+    }
+
+    /// Whether a streamed answer has gone on since then.
+    pub(super) fn has_progressed_since(&self, then: Instant) -> bool {
+        self.progressed.get().is_some_and(|at| at >= then)
     }
 
     pub(super) fn set_id(&self, id: RequestId) {

@@ -1,6 +1,7 @@
 //! Owns the meeting of a request and a component: which of its exports is called and how, in
 //! which instance, within which limits, and what came of it.
 
+mod background;
 mod deployment;
 mod exclusive;
 mod fast02;
@@ -10,15 +11,16 @@ mod http03;
 mod invocation;
 mod lane;
 mod mailbox;
+mod pace;
 mod response;
 mod shared;
 
 pub use deployment::{DeployError, Deployment, GuestLimits, Isolation, Plan};
 pub use invocation::{Failure, GuestBody};
-pub use lane::{Lane, ResponseError};
+pub use lane::Lane;
 pub use mailbox::BodyFailed;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -29,6 +31,7 @@ use crate::engine::TickerHandle;
 use crate::event_loop::Handle;
 use crate::limits;
 use crate::wire::{BodyBroken, Incoming, RequestBody, RequestId};
+use background::Background;
 use exclusive::Instance;
 use invocation::Invocation;
 use shared::SharedInstance;
@@ -41,8 +44,11 @@ pub struct Handler {
     handle: Handle,
     /// Instances of `reuse` that serve no one at the moment; the last one used is used next.
     idle: RefCell<Vec<Instance>>,
+    /// Whether a task is there that drops those no one has used for long.
+    trims: Cell<bool>,
     /// Instances of `shared` that take requests.
     open: RefCell<Vec<Rc<SharedInstance>>>,
+    background: Rc<Background>,
 }
 
 /// A request on its way into a guest.
@@ -77,7 +83,9 @@ impl Handler {
             ticker,
             handle,
             idle: RefCell::default(),
+            trims: Cell::default(),
             open: RefCell::default(),
+            background: Rc::default(),
         })
     }
 
@@ -99,6 +107,16 @@ impl Handler {
             Ok(bytes) => CallBody::Whole(bytes),
             Err(stream) => CallBody::Stream(stream),
         })
+    }
+
+    /// Waits until its guests have finished what they are about after their answers. To be called
+    /// when no request comes any more.
+    pub async fn drain(&self) {
+        self.idle.take();
+        for instance in self.open.take() {
+            instance.retire();
+        }
+        self.background.at_rest().await;
     }
 
     /// Calls the guest. Nothing happens until the invocation is polled.

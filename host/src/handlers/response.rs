@@ -3,8 +3,10 @@
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 
-use super::lane::ResponseError;
 use crate::limits;
+
+/// A guest gave a response that none can be: why.
+pub(super) struct Invalid(pub(super) String);
 
 /// Fields that describe the connection, not the response (RFC 9110, section 7.6.1): the host owns
 /// the connection.
@@ -29,7 +31,7 @@ pub(super) fn whole(
     status: u16,
     fields: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
-) -> Result<http::Response<Bytes>, ResponseError> {
+) -> Result<http::Response<Bytes>, Invalid> {
     let length = Some(body.len()).filter(|length| *length > 0);
     build(status, fields, length, Bytes::from(body))
 }
@@ -39,7 +41,7 @@ pub(super) fn streamed<B>(
     status: u16,
     fields: Vec<(String, Vec<u8>)>,
     body: B,
-) -> Result<http::Response<B>, ResponseError> {
+) -> Result<http::Response<B>, Invalid> {
     build(status, fields, None, body)
 }
 
@@ -48,7 +50,7 @@ fn build<B>(
     fields: Vec<(String, Vec<u8>)>,
     length: Option<usize>,
     body: B,
-) -> Result<http::Response<B>, ResponseError> {
+) -> Result<http::Response<B>, Invalid> {
     let mut response = http::Response::new(body);
     *response.status_mut() = check_status(status)?;
     let headers = response.headers_mut();
@@ -56,10 +58,10 @@ fn build<B>(
     for (name, value) in fields {
         bytes += name.len() + value.len() + FIELD_OVERHEAD_BYTES;
         if bytes > limits::FIELDS_BYTES_MAX {
-            return Err(ResponseError("its header fields are too large".to_owned()));
+            return Err(Invalid("its header fields are too large".to_owned()));
         }
         let Ok(header) = HeaderName::from_bytes(name.as_bytes()) else {
-            return Err(ResponseError(format!("{name:?} is not a header name")));
+            return Err(Invalid(format!("{name:?} is not a header name")));
         };
         if OF_THE_CONNECTION.contains(&header.as_str())
             || (length.is_some() && header == CONTENT_LENGTH)
@@ -67,7 +69,7 @@ fn build<B>(
             continue;
         }
         let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) else {
-            return Err(ResponseError(format!("the value of header {name:?} is not valid")));
+            return Err(Invalid(format!("the value of header {name:?} is not valid")));
         };
         headers.append(header, value);
     }
@@ -75,9 +77,9 @@ fn build<B>(
 }
 
 /// Checks what the host itself would get wrong: an interim status is not an answer.
-pub(super) fn check_status(status: u16) -> Result<http::StatusCode, ResponseError> {
+pub(super) fn check_status(status: u16) -> Result<http::StatusCode, Invalid> {
     match http::StatusCode::from_u16(status) {
         Ok(code) if (200..=599).contains(&status) => Ok(code),
-        _ => Err(ResponseError(format!("{status} is not a status of a response"))),
+        _ => Err(Invalid(format!("{status} is not a status of a response"))),
     }
 }

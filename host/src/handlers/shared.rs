@@ -15,7 +15,7 @@ use std::pin::{Pin, pin};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -23,16 +23,16 @@ use futures_util::stream::FuturesUnordered;
 use slab::Slab;
 use wasmtime::component::Accessor;
 
+use super::background::Work;
 use super::exclusive::Instance;
 use super::invocation::{Failure, Invocation, Runner};
 use super::lane::Exports;
 use super::mailbox::{Mailbox, SharedMailbox};
 use super::{Call, Handler, fast03, http03};
-use crate::capabilities::{GuestState, SharedCall};
+use crate::capabilities::{Culprit, GuestState, SharedCalls};
 use crate::engine::Meter;
 use crate::event_loop::Sleep;
 use crate::limits;
-use crate::wire::RequestId;
 
 /// An instance that serves many requests, as seen by those who bring them.
 pub(super) struct SharedInstance {
@@ -83,7 +83,7 @@ impl Handler {
             touched: RefCell::default(),
         });
         open.push(instance.clone());
-        self.handle.spawn(run(self.clone(), instance.clone()));
+        self.handle.spawn(run(self.clone(), instance.clone(), self.background.begin()));
         instance
     }
 }
@@ -157,37 +157,39 @@ impl SharedInstance {
         self.touched.borrow_mut().push(mailbox.clone());
     }
 
-    /// Divides the time of a poll among the requests it was for, and names one that has had more
-    /// than `limit`.
-    fn charge(&self, took: Duration, limit: Duration) -> Option<RequestId> {
+    /// Divides the time of a poll among the requests it was for: good enough for the log. What the
+    /// limit counts is what the epoch has sampled.
+    fn charge(&self, took: Duration) {
         let mut touched = self.touched.take();
         let share = took / u32::try_from(touched.len().max(1)).unwrap_or(u32::MAX);
-        let beyond = |mailbox: &SharedMailbox| mailbox.charge_certain(share) > limit;
-        let culprit = touched
-            .iter()
-            .fold(None, |culprit, mailbox| if beyond(mailbox) { mailbox.id() } else { culprit });
+        touched.iter().for_each(|mailbox| mailbox.charge(share));
         if touched.is_empty()
             && let Some((_, mailbox)) = self.running.borrow().iter().next()
         {
-            // A guess, good enough for the log.
             mailbox.charge(took);
         }
         touched.clear();
         // Given back for its memory.
         self.touched.replace(touched);
-        culprit
+    }
+
+    /// Whether an answer has gone on since then: such a one is not stuck.
+    fn has_progressed_since(&self, then: Instant) -> bool {
+        self.running.borrow().iter().any(|(_, mailbox)| mailbox.has_progressed_since(then))
     }
 }
 
 /// The task of an instance: runs it until it is retired or comes down.
-async fn run(handler: Rc<Handler>, shared: Rc<SharedInstance>) {
+async fn run(handler: Rc<Handler>, shared: Rc<SharedInstance>, _work: Work) {
     // Also when a fault of ours unwinds from here: no request may wait for an instance that is gone.
     let _end = End(shared.clone());
     let meter = Meter::new(handler.ticker.clone(), handler.deployment.limits.cpu);
     let outcome = serve_all(&handler, &shared, &meter).await;
     if let Err((failure, culprit)) = outcome {
         shared.fail_all(|mailbox| match culprit {
-            Some(culprit) if mailbox.id() != Some(culprit) => Failure::InstanceLost,
+            Some(culprit) if mailbox.id().map(Culprit::Request) != Some(culprit) => {
+                Failure::InstanceLost
+            }
             _ => failure.clone(),
         });
     }
@@ -203,28 +205,46 @@ impl Drop for End {
     }
 }
 
-/// Why an instance came down, and the request that did it, if that is known.
-type Down = (Failure, Option<RequestId>);
+/// Why an instance came down, and who did it, if that is known.
+type Down = (Failure, Option<Culprit>);
 
 async fn serve_all(
     handler: &Rc<Handler>,
     shared: &Rc<SharedInstance>,
     meter: &Arc<Meter>,
 ) -> Result<(), Down> {
-    let mut instance =
-        handler.instantiate(meter.clone()).await.map_err(|failure| (failure, None))?;
+    let mut instance = make(handler, shared, meter).await.map_err(|failure| (failure, None))?;
+    instance.store.data_mut().calls = Some(SharedCalls::default());
     let outcome = watch(handler, shared, meter, &mut instance).await;
     let state = instance.store.data();
     outcome.map_err(|error| match error {
-        Stopped::Overdrawn(culprit) => (Failure::CpuLimit, Some(culprit)),
         Stopped::Overdue => (Failure::WallLimit, None),
         Stopped::Failed(error) => (Failure::of(&error, state.memory.was_refused()), state.culprit),
     })
 }
 
+/// Makes the instance, under the watch and the deadlines of the requests that wait for it: a
+/// component's start is the guest's code too.
+async fn make(
+    handler: &Rc<Handler>,
+    shared: &SharedInstance,
+    meter: &Arc<Meter>,
+) -> Result<Instance, Failure> {
+    let mut making = pin!(handler.instantiate(meter.clone()));
+    let mut alarm = None;
+    poll_fn(|cx| {
+        let (polled, took) = meter.watch(|| making.as_mut().poll(cx));
+        handler.deployment.metrics.on_loop_ns.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
+        if polled.is_ready() {
+            return polled;
+        }
+        poll_deadlines(handler, shared, &mut alarm, cx);
+        if shared.retired.get() { Poll::Ready(Err(Failure::WallLimit)) } else { Poll::Pending }
+    })
+    .await
+}
+
 enum Stopped {
-    /// A request has held the loop for too long, in many short pieces.
-    Overdrawn(RequestId),
     /// It was retired and has not come to rest in time.
     Overdue,
     Failed(wasmtime::Error),
@@ -249,24 +269,36 @@ async fn watch(
         let (polled, took) = meter.watch(|| inside.as_mut().poll(cx));
         let metrics = &handler.deployment.metrics;
         metrics.on_loop_ns.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
-        let overdrawn = shared.charge(took, handler.deployment.limits.cpu);
+        shared.charge(took);
         if let Poll::Ready(outcome) = polled {
             return Poll::Ready(outcome.and_then(|inner| inner).map_err(Stopped::Failed));
         }
-        if let Some(culprit) = overdrawn {
-            return Poll::Ready(Err(Stopped::Overdrawn(culprit)));
-        }
         poll_deadlines(handler, shared, &mut alarm, cx);
         if shared.retired.get() {
-            let sleep = grace.get_or_insert_with(|| {
-                let wait = handler.deployment.limits.wall + limits::RETIRE_GRACE;
-                handler.handle.sleep_until(handler.handle.now() + wait)
-            });
-            return Pin::new(sleep).poll(cx).map(|()| Err(Stopped::Overdue));
+            return poll_grace(handler, shared, &mut grace, cx).map(|()| Err(Stopped::Overdue));
         }
         Poll::Pending
     })
     .await
+}
+
+/// Ready when a retired instance has had its time, and no answer in it goes on any more.
+fn poll_grace(
+    handler: &Handler,
+    shared: &SharedInstance,
+    grace: &mut Option<Sleep>,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    let now = handler.handle.now();
+    let wait = handler.deployment.limits.wall + limits::RETIRE_GRACE;
+    loop {
+        let sleep = grace.get_or_insert_with(|| handler.handle.sleep_until(now + wait));
+        ready!(Pin::new(sleep).poll(cx));
+        if now.checked_sub(wait).is_none_or(|then| !shared.has_progressed_since(then)) {
+            return Poll::Ready(());
+        }
+        *grace = None;
+    }
 }
 
 /// One timer for all requests of the instance: it is set for the oldest, and when it fires for
@@ -342,7 +374,7 @@ async fn accept_all(
 }
 
 /// Requests between two looks at what the guest has kept.
-const LOOK_EVERY: u64 = 64;
+const LOOK_EVERY: u64 = 16;
 
 /// What the requests under way hold is no leak; an instance need not be at rest to be looked at,
 /// for a busy one never is.
@@ -366,12 +398,15 @@ async fn serve_one(
     let Job { call, mailbox } = job;
     let id = call.id;
     mailbox.set_id(id);
+    let _lines = handler.context.stdio.lines_of(id);
     let place = shared.running.borrow_mut().insert(mailbox.clone());
     shared.touch(&mailbox);
     let task = Cell::new(None);
     let started = |state: &mut GuestState, started| {
         task.set(Some(started));
-        state.calls.insert(started, SharedCall { id, on_loop: Duration::ZERO });
+        if let Some(calls) = &mut state.calls {
+            calls.begin(started, id);
+        }
     };
     let outcome = match exports {
         Exports::Fast03(exports) => fast03::serve(accessor, exports, call, &mailbox, started).await,
@@ -381,9 +416,12 @@ async fn serve_one(
         }
     };
     if let Some(task) = task.get() {
-        accessor.with(|mut access| access.data_mut().calls.remove(&task));
+        accessor.with(|mut access| {
+            if let Some(calls) = &mut access.data_mut().calls {
+                calls.answered(task);
+            }
+        });
     }
-    handler.context.stdio.finish(id);
     // One that fails brings the instance down, and is told so with the others in it.
     if outcome.is_ok() {
         shared.running.borrow_mut().remove(place);

@@ -6,7 +6,6 @@
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::limits;
@@ -19,16 +18,17 @@ pub struct Log {
 
 struct Shared {
     buffer: Mutex<Buffer>,
-    /// Rung when an empty buffer gets its first line, and at the end.
+    /// Rung when an empty buffer gets its first line, and at the end of either side.
     bell: Condvar,
     dropped: Arc<AtomicU64>,
-    writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Default)]
 struct Buffer {
     bytes: Vec<u8>,
     closed: bool,
+    /// Set when the writer has ended.
+    written: bool,
 }
 
 impl Log {
@@ -41,13 +41,11 @@ impl Log {
             buffer: Mutex::default(),
             bell: Condvar::new(),
             dropped: Arc::default(),
-            writer: Mutex::default(),
         });
         let log = Log { shared: shared.clone() };
-        let writer = std::thread::Builder::new()
+        std::thread::Builder::new()
             .name("log-writer".to_owned())
             .spawn(move || write_all(&shared, sink))?;
-        *log.shared.writer.lock().expect("log writer") = Some(writer);
         Ok(log)
     }
 
@@ -58,10 +56,19 @@ impl Log {
 
     /// Takes a line. Never waits.
     pub fn write(&self, line: Line) {
+        self.take(line, limits::LOG_BYTES_MAX);
+    }
+
+    /// Takes a line of a guest, of which there may be many.
+    pub fn write_of_guest(&self, line: Line) {
+        self.take(line, limits::LOG_GUEST_BYTES_MAX);
+    }
+
+    fn take(&self, line: Line, bytes_max: usize) {
         let mut text = line.text;
         text.push_str("}\n");
         let mut buffer = self.shared.buffer.lock().expect("log buffer");
-        if buffer.bytes.len() + text.len() > limits::LOG_BYTES_MAX {
+        if buffer.bytes.len() + text.len() > bytes_max {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
@@ -69,23 +76,25 @@ impl Log {
         buffer.bytes.extend_from_slice(text.as_bytes());
         drop(buffer);
         if was_empty {
-            self.shared.bell.notify_one();
+            self.shared.bell.notify_all();
         }
     }
 
-    /// Writes out what there is and ends the writer. Lines that come later are not written.
+    /// Writes out what there is and ends the writer, unless the log's reader takes nothing for
+    /// longer than [`limits::LOG_CLOSE`]. Lines that come later are not written.
     pub fn close(&self) {
-        self.shared.buffer.lock().expect("log buffer").closed = true;
-        self.shared.bell.notify_one();
-        let writer = self.shared.writer.lock().expect("log writer").take();
-        if let Some(writer) = writer {
-            // A writer that panicked has lost its lines; there is nowhere to report that.
-            let _ = writer.join();
-        }
+        let mut buffer = self.shared.buffer.lock().expect("log buffer");
+        buffer.closed = true;
+        self.shared.bell.notify_all();
+        // A reader that does not read any more must not keep the process from ending.
+        let waited = self.shared.bell.wait_timeout_while(buffer, limits::LOG_CLOSE, |b| !b.written);
+        drop(waited);
     }
 }
 
 fn write_all(shared: &Shared, mut sink: impl Write) {
+    // The buffer that is filled and the one that is written change places, and keep their memory.
+    let mut bytes = Vec::new();
     loop {
         let mut buffer = shared.buffer.lock().expect("log buffer");
         while buffer.bytes.is_empty() && !buffer.closed {
@@ -101,11 +110,14 @@ fn write_all(shared: &Shared, mut sink: impl Write) {
                 .0;
         }
         let closed = buffer.closed;
-        let bytes = std::mem::take(&mut buffer.bytes);
+        std::mem::swap(&mut bytes, &mut buffer.bytes);
         drop(buffer);
         // A reader that has gone must not stop the server.
         let _ = sink.write_all(&bytes).and_then(|()| sink.flush());
+        bytes.clear();
         if closed {
+            shared.buffer.lock().expect("log buffer").written = true;
+            shared.bell.notify_all();
             return;
         }
     }

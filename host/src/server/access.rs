@@ -38,15 +38,13 @@ impl AccessLog {
         &self,
         id: RequestId,
         request: &Request<B>,
-        handler: Option<Arc<HandlerMetrics>>,
+        handler: Arc<HandlerMetrics>,
         exchange: Rc<Exchange>,
         in_flight: Rc<Cell<usize>>,
         started: Instant,
     ) -> Record {
         in_flight.set(in_flight.get() + 1);
-        if let Some(handler) = &handler {
-            handler.in_flight.fetch_add(1, Ordering::Relaxed);
-        }
+        handler.in_flight.fetch_add(1, Ordering::Relaxed);
         Record {
             access: self.clone(),
             id,
@@ -86,7 +84,7 @@ pub(super) struct Record {
     method: Method,
     /// A copy, for the original would keep the buffer alive that the head was read into.
     path: String,
-    handler: Option<Arc<HandlerMetrics>>,
+    handler: Arc<HandlerMetrics>,
     exchange: Rc<Exchange>,
     in_flight: Rc<Cell<usize>>,
     started: Instant,
@@ -98,7 +96,7 @@ pub(super) struct Record {
 
 impl Record {
     pub(super) fn handler_name(&self) -> &str {
-        self.handler.as_ref().map_or("-", |handler| &handler.name)
+        &self.handler.name
     }
 
     /// Sets the time the guest held the loop for this request.
@@ -141,10 +139,8 @@ impl Drop for Record {
         let took = self.started.elapsed();
         let status = self.exchange.fault.get().map_or(self.status, |f| f.status().as_u16());
         self.in_flight.set(self.in_flight.get() - 1);
-        if let Some(handler) = &self.handler {
-            handler.in_flight.fetch_sub(1, Ordering::Relaxed);
-            handler.finished(status, took);
-        }
+        self.handler.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.handler.finished(status, took);
         if self.access.on {
             self.access.log.write(self.line(status, took));
         }

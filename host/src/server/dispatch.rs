@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use futures_util::future::{Either, select};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 
@@ -18,7 +19,7 @@ use super::index;
 use crate::config::Config;
 use crate::event_loop::{Handle, step_back};
 use crate::handlers::{Call, CallBody, Failure, GuestBody, Handler};
-use crate::observe::{Line, Log, LoopMetrics};
+use crate::observe::{HandlerMetrics, Line, Log, LoopMetrics};
 use crate::tenants::Routes;
 use crate::wire::{Exchange, Fault, Incoming, RequestId, Service, error_body};
 
@@ -36,31 +37,38 @@ struct Inner {
     log: Log,
     access: AccessLog,
     metrics: Arc<LoopMetrics>,
+    /// Counts the requests that no handler is there for.
+    unrouted: Arc<HandlerMetrics>,
     /// Counts up from a start of its own in each process and loop.
     next_id: Cell<u64>,
     in_flight: Rc<Cell<usize>>,
     in_flight_max: usize,
 }
 
+/// What a dispatcher is made of.
+pub(super) struct Parts<'a> {
+    pub(super) index: usize,
+    pub(super) routes: Routes,
+    pub(super) handlers: Vec<Rc<Handler>>,
+    pub(super) handle: Handle,
+    pub(super) log: Log,
+    pub(super) metrics: Arc<LoopMetrics>,
+    pub(super) unrouted: Arc<HandlerMetrics>,
+    pub(super) config: &'a Config,
+}
+
 impl Dispatcher {
-    pub(super) fn new(
-        index: usize,
-        routes: Routes,
-        handlers: Vec<Rc<Handler>>,
-        handle: Handle,
-        log: Log,
-        metrics: Arc<LoopMetrics>,
-        config: &Config,
-    ) -> Self {
-        let access = AccessLog::new(log.clone(), config.access_log);
+    pub(super) fn new(parts: Parts<'_>) -> Self {
+        let Parts { index, routes, handlers, handle, log, metrics, unrouted, config } = parts;
         Dispatcher {
             inner: Rc::new(Inner {
                 routes,
                 handlers,
                 handle,
+                access: AccessLog::new(log.clone(), config.access_log),
                 log,
-                access,
                 metrics,
+                unrouted,
                 next_id: Cell::new(first_id(index)),
                 in_flight: Rc::default(),
                 in_flight_max: config.requests_in_flight,
@@ -116,7 +124,7 @@ impl Inner {
         let record = self.access.begin(
             id,
             &request,
-            handler.as_ref().map(|handler| handler.deployment().metrics.clone()),
+            handler.as_ref().map_or(&self.unrouted, |h| &h.deployment().metrics).clone(),
             exchange.clone(),
             self.in_flight.clone(),
             // The turn's reading: what the request has waited in this turn is counted too.
@@ -128,7 +136,7 @@ impl Inner {
             None => self.without_handler(&request),
             Some(handler) => {
                 let (head, body) = request.into_parts();
-                match receive(&handler, body).await {
+                match self.receive(&handler, body).await {
                     Ok(body) => {
                         exchange.received.set(matches!(body, CallBody::Whole(_)));
                         let mut invocation = handler.invoke(Call { head, body, id });
@@ -147,6 +155,21 @@ impl Inner {
             step_back().await;
         }
         finish(response, id, is_head, record)
+    }
+
+    /// The body as the handler's lane wants it. Most requests have none; what reads one is boxed, so
+    /// that they do not carry it. A body that comes in drops must not hold its place for ever.
+    async fn receive(&self, handler: &Handler, body: Incoming) -> Result<CallBody, Refusal> {
+        if body.is_end_stream() {
+            return Ok(CallBody::Whole(Bytes::new()));
+        }
+        let received = Box::pin(handler.receive(body));
+        let deadline =
+            self.handle.sleep_until(self.handle.now() + handler.deployment().limits.wall);
+        match select(received, deadline).await {
+            Either::Left((received, _)) => received.map_err(|_| Refusal::BodyBroken),
+            Either::Right(_) => Err(Refusal::BodyTimedOut),
+        }
     }
 
     fn without_handler(&self, request: &Request<Incoming>) -> Result<Response<GuestBody>, Refusal> {
@@ -196,21 +219,13 @@ impl Inner {
     }
 }
 
-/// The body as the handler's lane wants it. Most requests have none; what reads one is boxed, so
-/// that they do not carry it.
-async fn receive(handler: &Handler, body: Incoming) -> Result<CallBody, Refusal> {
-    if body.is_end_stream() {
-        return Ok(CallBody::Whole(Bytes::new()));
-    }
-    Box::pin(handler.receive(body)).await.map_err(|_| Refusal::BodyBroken)
-}
-
 /// Why a request is answered by the host and not by its handler.
 enum Refusal {
     NoRoute,
     Method,
     Overload,
     BodyBroken,
+    BodyTimedOut,
     Failed(Failure, std::time::Duration),
 }
 
@@ -221,6 +236,7 @@ impl Refusal {
             Refusal::Method => (StatusCode::NOT_IMPLEMENTED, "method-not-implemented"),
             Refusal::Overload => (StatusCode::SERVICE_UNAVAILABLE, "overload"),
             Refusal::BodyBroken => (StatusCode::BAD_REQUEST, "body-broken"),
+            Refusal::BodyTimedOut => (StatusCode::REQUEST_TIMEOUT, "request-timeout"),
             Refusal::Failed(failure, _) => match failure {
                 Failure::Trap(_) => (StatusCode::INTERNAL_SERVER_ERROR, "trap"),
                 Failure::NoResponse => (StatusCode::INTERNAL_SERVER_ERROR, "no-response"),
@@ -253,6 +269,9 @@ fn finish(
     let (mut head, mut body) = response.into_parts();
     if is_head {
         body.discard();
+    } else if body.is_whole() && head.status != StatusCode::NOT_MODIFIED {
+        // Counted by the host: what a guest had miscounted would be the connection's next response.
+        head.headers.remove(CONTENT_LENGTH);
     }
     record.status = head.status.as_u16();
     if head.status.is_client_error() || head.status.is_server_error() {

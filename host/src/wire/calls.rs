@@ -51,7 +51,7 @@ pub(super) struct Calls<S: Service> {
 /// What of a request's head hyper's answer depends on.
 #[derive(Clone, Default)]
 struct Shape {
-    method: Method,
+    is_head: bool,
     is_1_0: bool,
     closes: bool,
     keeps_alive: bool,
@@ -68,7 +68,7 @@ impl Shape {
         };
         let is_1_0 = request.version() == Version::HTTP_10;
         Shape {
-            method: request.method().clone(),
+            is_head: *request.method() == Method::HEAD,
             is_1_0,
             closes: names(CONNECTION, "close"),
             keeps_alive: is_1_0 && names(CONNECTION, "keep-alive"),
@@ -109,8 +109,9 @@ impl<S: Service> Calls<S> {
     /// The head that makes a new hyper treat the answer as the old one would have.
     pub(super) fn head_again(&self, closes: bool) -> Vec<u8> {
         let shape = self.shape.borrow();
+        let method = if shape.is_head { "HEAD" } else { "GET" };
         let version = if shape.is_1_0 { "1.0" } else { "1.1" };
-        let mut head = format!("{} / HTTP/{version}\r\nhost: -\r\n", shape.method);
+        let mut head = format!("{method} / HTTP/{version}\r\nhost: -\r\n");
         if closes || shape.closes {
             head.push_str("connection: close\r\n");
         } else if shape.keeps_alive {

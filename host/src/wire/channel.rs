@@ -88,6 +88,7 @@ impl Channel {
         }
         let count = read?;
         let bytes = &buffer[..count];
+        let heads = self.framer.heads();
         match self.framer.check(bytes) {
             Ok(()) => out.put_slice(bytes),
             Err((fault, good)) => {
@@ -98,7 +99,8 @@ impl Channel {
                 out.put_slice(&bytes[..good]);
             }
         }
-        if before == Phase::Idle || self.framer.phase() == Phase::Idle {
+        let after = self.framer.phase();
+        if before != after || after == Phase::Idle || self.framer.heads() != heads {
             self.phase_since = self.handle.now();
         }
         Poll::Ready(Ok(()))

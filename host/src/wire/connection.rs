@@ -100,11 +100,13 @@ async fn dormant<S>(channel: &RefCell<Channel>, shared: &Shared<S>) -> bool {
     let patience = if is_new { shared.limits.head_deadline } else { shared.limits.keep_alive };
     let mut sleep = shared.handle.sleep_until(channel.borrow().phase_since + patience);
     poll_fn(|cx| {
-        if channel.borrow().stream.poll_readable(cx).is_ready() {
+        let stream = &channel.borrow().stream;
+        if stream.poll_readable(cx).is_ready() {
             return Poll::Ready(true);
         }
         if shared.draining.get() {
-            return Poll::Ready(false);
+            // A request that has arrived is answered, also when the kernel has not told yet.
+            return Poll::Ready(stream.has_arrived());
         }
         Pin::new(&mut sleep).poll(cx).map(|()| false)
     })
@@ -161,12 +163,11 @@ async fn active<S: Service>(
         channel.borrow_mut().replay = calls.head_again(told_to_drain);
         calls.answer_with(answer);
     }
+    let mut was_in_flight = calls.in_flight();
     let service = CallCounter { shared: shared.clone(), calls: calls.clone() };
     let mut http = http1::Builder::new();
     // The framer and this file keep the deadlines and the bounds of a head.
-    http.header_read_timeout(None)
-        .max_headers(limits::HEADER_COUNT_MAX)
-        .max_buf_size(limits::CONNECTION_BUFFER_BYTES_MAX);
+    http.header_read_timeout(None).max_buf_size(limits::CONNECTION_BUFFER_BYTES_MAX);
     let mut http = pin!(http.serve_connection(ChannelIo(channel.clone()), service));
 
     let check_every = shared.limits.check_every();
@@ -174,14 +175,23 @@ async fn active<S: Service>(
     let mut sleep = shared.handle.sleep_until(next_check);
     let mut sleeps = false;
     poll_fn(|cx| {
-        if shared.draining.get() && !told_to_drain {
+        let mut done = http.as_mut().poll(cx).is_ready();
+        // After a poll, for hyper closes at once when it has not read anything yet, and what has
+        // brought this connection here may be a request.
+        if !done && shared.draining.get() && !told_to_drain {
             told_to_drain = true;
             http.as_mut().graceful_shutdown();
+            done = http.as_mut().poll(cx).is_ready();
         }
-        if http.as_mut().poll(cx).is_ready() || channel.borrow().has_left {
+        if done || channel.borrow().has_left {
             return Poll::Ready(Ended::Closed);
         }
         let mut channel = channel.borrow_mut();
+        let in_flight = calls.in_flight();
+        if std::mem::replace(&mut was_in_flight, in_flight) && !in_flight {
+            // What comes next is waited for from the end of the answer, not of the request.
+            channel.phase_since = shared.handle.now();
+        }
         if let Some(ended) = calls.judge_fault(&channel) {
             return Poll::Ready(ended);
         }
@@ -206,6 +216,8 @@ async fn active<S: Service>(
         // Once is enough: the timer keeps this task's waker, which is always the same, and this
         // runs several times a request.
         if !std::mem::replace(&mut sleeps, true) && Pin::new(&mut sleep).poll(cx).is_ready() {
+            // By the clock itself it is time, though not yet by the reading of this turn.
+            next_check = now;
             cx.waker().wake_by_ref();
         }
         Poll::Pending

@@ -12,7 +12,7 @@
 use memchr::memchr;
 
 use super::grammar::{
-    BAD_CHUNK, BAD_REQUEST_LINE, check_host, check_target, is_token, is_version, may_begin_field,
+    BAD_CHUNK, BAD_REQUEST_LINE, check_host, check_target, is_method, is_version, may_begin_field,
     may_begin_request, parse_length, split_chunk_size, split_field,
 };
 use crate::limits;
@@ -273,7 +273,7 @@ impl Framer {
         else {
             return Err(BAD_REQUEST_LINE);
         };
-        if method.is_empty() || !method.iter().all(|byte| is_token(*byte)) {
+        if !is_method(method) || method.is_empty() {
             return Err(BAD_REQUEST_LINE);
         }
         if target.len() > limits::TARGET_BYTES_MAX {

@@ -4,6 +4,7 @@
 use memchr::memchr;
 
 use super::framing::Fault;
+use crate::limits;
 
 pub(super) const BAD_REQUEST_LINE: Fault = Fault::Malformed("bad-request-line");
 const BAD_TARGET: Fault = Fault::Malformed("bad-target");
@@ -24,16 +25,24 @@ pub(super) fn split_chunk_size(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
     }
 }
 
+/// Whether a method is, or begins, a token that is not longer than any that is in use.
+pub(super) fn is_method(method: &[u8]) -> bool {
+    method.len() <= limits::METHOD_BYTES_MAX && method.iter().all(|byte| is_token(*byte))
+}
+
 /// Whether a request line may begin so; `ends` when its CR has come.
 pub(super) fn may_begin_request(line: &[u8], ends: bool) -> Result<(), Fault> {
     let mut parts = line.splitn(3, |byte| *byte == b' ');
     let (method, target, version) = (parts.next(), parts.next(), parts.next());
     let method = method.unwrap_or_default();
-    if !method.iter().all(|byte| is_token(*byte)) || method.is_empty() && target.is_some() {
+    if !is_method(method) || method.is_empty() && target.is_some() {
         return Err(BAD_REQUEST_LINE);
     }
-    if !target.unwrap_or_default().iter().all(|byte| is_of_target(*byte)) {
+    if !is_made_of_target_characters(target.unwrap_or_default()) {
         return Err(BAD_TARGET);
+    }
+    if target.is_some_and(<[u8]>::is_empty) && version.is_some() {
+        return Err(BAD_REQUEST_LINE);
     }
     let Some(version) = version else {
         return if ends && !line.is_empty() { Err(BAD_REQUEST_LINE) } else { Ok(()) };
@@ -74,18 +83,22 @@ pub(super) fn split_field(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
 /// RFC 9112, section 3.2: origin form, absolute form, or `*` for OPTIONS. CONNECT has a form of
 /// its own, and is refused with its status later.
 pub(super) fn check_target(method: &[u8], target: &[u8]) -> Result<(), Fault> {
-    let well_formed = target.iter().all(|byte| is_of_target(*byte));
     let has_form = match target {
         [b'/', ..] => true,
         b"*" => method == b"OPTIONS",
-        _ if method == b"CONNECT" => !target.is_empty(),
-        _ => starts_with_scheme(target),
+        _ if method == b"CONNECT" => http::uri::Authority::try_from(target).is_ok(),
+        _ => starts_with_scheme(target) && http::Uri::try_from(target).is_ok(),
     };
-    if well_formed && has_form { Ok(()) } else { Err(BAD_TARGET) }
+    if has_form && is_made_of_target_characters(target) { Ok(()) } else { Err(BAD_TARGET) }
 }
 
-fn is_of_target(byte: u8) -> bool {
-    matches!(byte, 0x21..=0x7e) && byte != b'#'
+/// The characters that the `http` crate takes in a path and in a query: hyper would refuse others
+/// in its own words, without a request id.
+fn is_made_of_target_characters(target: &[u8]) -> bool {
+    let query_at = memchr(b'?', target).unwrap_or(target.len());
+    let (path, query) = target.split_at(query_at);
+    path.iter().all(|byte| matches!(byte, 0x21..=0x7e) && !b"#<>`".contains(byte))
+        && query.iter().all(|byte| matches!(byte, 0x21..=0x7e) && !b"#<>\"".contains(byte))
 }
 
 fn starts_with_scheme(target: &[u8]) -> bool {

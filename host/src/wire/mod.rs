@@ -62,7 +62,7 @@ pub struct Exchange {
 }
 
 /// Names a request in the answer, the log and the trace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RequestId(pub u64);
 
 impl std::fmt::Display for RequestId {
