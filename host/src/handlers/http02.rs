@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
+use http::Uri;
 use http::header::{HOST, HeaderMap, HeaderValue};
-use http::uri::Authority;
+use http::uri::{Authority, Parts, PathAndQuery};
 use http_body_util::{BodyExt, Full};
 use wasmtime::{AsContextMut, Store};
 use wasmtime_wasi_http::p2::bindings::Proxy;
@@ -30,7 +31,10 @@ pub(super) async fn serve(
     outparam: Outparam,
 ) -> wasmtime::Result<()> {
     let mut http = store.data_mut().http();
-    let request = http.new_incoming_request(Scheme::Http, with_authority(request(call)))?;
+    // HTTP/1.0 needs no `Host`, and this interface knows no request without an authority.
+    let nameless = !call.head.headers.contains_key(HOST);
+    let authority = nameless.then(|| Authority::from_static("localhost"));
+    let request = http.new_incoming_request(Scheme::Http, request(call, authority))?;
     let response = http.new_response_outparam_from_callback(move |answer| {
         *outparam.lock().expect("outparam") = Some(answer);
     })?;
@@ -55,18 +59,21 @@ fn detach(headers: &mut HeaderMap) {
     }
 }
 
-/// HTTP/1.0 needs no `Host`, and this interface knows no request without an authority.
-fn with_authority(mut request: http::Request<WasiBody>) -> http::Request<WasiBody> {
-    if request.uri().authority().is_some() || request.headers().contains_key(HOST) {
-        return request;
-    }
-    let mut parts = request.uri().clone().into_parts();
-    parts.scheme = Some(http::uri::Scheme::HTTP);
-    parts.authority = Some(Authority::from_static("localhost"));
-    if let Ok(uri) = http::Uri::from_parts(parts) {
-        *request.uri_mut() = uri;
-    }
-    request
+/// A copy of a target that shares no memory with the buffer it was read into; with this authority
+/// unless it has one.
+fn detached(uri: &Uri, authority: Option<Authority>) -> Uri {
+    let own = |text: &str| Bytes::copy_from_slice(text.as_bytes());
+    let authority = match uri.authority() {
+        Some(named) => Authority::from_maybe_shared(own(named.as_str())).ok(),
+        None => authority,
+    };
+    let mut parts = Parts::default();
+    parts.scheme = authority.is_some().then_some(http::uri::Scheme::HTTP);
+    parts.authority = authority;
+    let target = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    parts.path_and_query = PathAndQuery::from_maybe_shared(own(target)).ok();
+    // Its parts were parts of one before.
+    Uri::from_parts(parts).unwrap_or_default()
 }
 
 /// Moves a response the guest has given meanwhile to the mailbox.
@@ -83,9 +90,9 @@ pub(super) fn collect(outparam: &Outparam, mailbox: &SharedMailbox) {
 
 /// The request as `wasmtime-wasi-http` takes it. The guest may keep it for as long as it works, so it
 /// gets a copy of what would keep the connection's buffer alive.
-pub(super) fn request(mut call: Call) -> http::Request<WasiBody> {
+pub(super) fn request(mut call: Call, authority: Option<Authority>) -> http::Request<WasiBody> {
     detach(&mut call.head.headers);
-    call.head.uri = call.head.uri.to_string().parse().unwrap_or(call.head.uri);
+    call.head.uri = detached(&call.head.uri, authority);
     let body = match call.body {
         CallBody::Whole(bytes) => Full::new(bytes).map_err(|never| match never {}).boxed_unsync(),
         CallBody::Stream(stream) => stream.map_err(|_| Error::ConnectionTerminated).boxed_unsync(),

@@ -3,6 +3,9 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 
+use bytes::Bytes;
+use http::header::HOST;
+use http::uri::Authority;
 use wasmtime::component::{Accessor, GuestTaskId, Resource};
 use wasmtime_wasi_http::p3::Request;
 use wasmtime_wasi_http::p3::bindings::Service;
@@ -59,18 +62,7 @@ fn push(state: &mut GuestState, call: Call) -> wasmtime::Result<(Resource<Reques
 
 /// 0.3 has the authority beside the headers, not in them.
 fn with_authority(call: Call) -> http::Request<wasmtime_wasi_http::WasiBody> {
-    let mut request = http02::request(call);
-    if request.uri().authority().is_some() {
-        return request;
-    }
-    let host = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
-    let mut parts = request.uri().clone().into_parts();
-    parts.scheme = Some(http::uri::Scheme::HTTP);
-    parts.authority = host.and_then(|host| host.parse().ok());
-    if parts.authority.is_some()
-        && let Ok(uri) = http::Uri::from_parts(parts)
-    {
-        *request.uri_mut() = uri;
-    }
-    request
+    let host = call.head.headers.get(HOST).map(|host| Bytes::copy_from_slice(host.as_bytes()));
+    let authority = host.and_then(|host| Authority::from_maybe_shared(host).ok());
+    http02::request(call, authority)
 }

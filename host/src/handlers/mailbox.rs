@@ -126,6 +126,11 @@ impl Mailbox {
         self.wake_reader();
     }
 
+    /// Takes back an answer that is not begun yet.
+    pub(super) fn give_back(&self, response: http::Response<Source>) {
+        self.reply.replace(Some(Reply::Stream(response)));
+    }
+
     /// Reports a failure; the first one counts.
     pub(super) fn fail(&self, failure: Failure) {
         self.answered.set(true);
