@@ -9,8 +9,9 @@ use std::time::Instant;
 
 use wasmtime::{AsContextMut, Store, StoreContextMut, UpdateDeadline};
 
+use super::failure::Failure;
 use super::http02::Outparam;
-use super::invocation::{Driver, Failure, Invocation, Runner};
+use super::invocation::{Driver, Invocation, Runner};
 use super::lane::{Exports, Lane};
 use super::mailbox::{Mailbox, SharedMailbox};
 use super::{Call, Handler, Isolation, fast02, fast03, http02, http03};

@@ -9,57 +9,19 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use super::Handler;
+use super::beginning::{Beginning, Filled, join};
+use super::failure::Failure;
 use super::http02::{self, Outparam};
 use super::mailbox::{BodyFailed, Reply, SharedMailbox, Source};
 use super::pace::Pace;
 use super::shared::SharedInstance;
-use crate::engine::{CpuLimitReached, Meter};
+use crate::engine::Meter;
 use crate::event_loop::Sleep;
 use crate::limits;
-
-/// Why there is no response from the guest. Each becomes a status of its own.
-#[derive(Clone, Debug)]
-pub enum Failure {
-    /// The guest trapped.
-    Trap(String),
-    /// It held the loop for too long.
-    CpuLimit,
-    /// It wanted more memory than it may have, and trapped.
-    MemoryLimit,
-    /// It took too long, waiting included.
-    WallLimit,
-    /// It returned without a response.
-    NoResponse,
-    /// Its response can be none.
-    InvalidResponse(String),
-    /// It reported an error of its own.
-    Handler(String),
-    /// There is no room for another instance.
-    NoInstance,
-    /// Another request in the same instance has brought it down.
-    InstanceLost,
-}
-
-impl Failure {
-    /// What an error of the engine means. `memory_refused` tells the trap of a guest that was
-    /// refused memory from that of a bug.
-    pub(super) fn of(error: &wasmtime::Error, memory_refused: bool) -> Failure {
-        if error.is::<CpuLimitReached>() {
-            return Failure::CpuLimit;
-        }
-        if error.is::<wasmtime::PoolConcurrencyLimitError>() {
-            return Failure::NoInstance;
-        }
-        if memory_refused {
-            return Failure::MemoryLimit;
-        }
-        Failure::Trap(format!("{error:#}"))
-    }
-}
 
 /// Runs a guest that serves this request alone.
 pub(super) type Driver = Pin<Box<dyn Future<Output = Result<(), Failure>>>>;
@@ -70,8 +32,6 @@ pub struct Invocation {
     mailbox: SharedMailbox,
     runner: Runner,
     pace: Pace,
-    /// How often the beginning of a streamed answer has been put off for its first piece.
-    put_off: u8,
     /// Set once the guest is waited for.
     wall: Option<Sleep>,
     /// The call goes on in another invocation, and this one has no more to do with it.
@@ -96,7 +56,7 @@ pub(super) enum Runner {
 impl Invocation {
     pub(super) fn new(handler: Rc<Handler>, mailbox: SharedMailbox, runner: Runner) -> Self {
         let pace = Pace::default();
-        Invocation { handler, mailbox, runner, pace, put_off: 0, wall: None, passed_on: false }
+        Invocation { handler, mailbox, runner, pace, wall: None, passed_on: false }
     }
 
     /// The call as it goes on after this: while its body is sent, or after its answer.
@@ -127,15 +87,7 @@ impl Invocation {
         }
         match self.mailbox.take_reply() {
             Some(Reply::Whole(response)) => Poll::Ready(Ok(self.whole(response))),
-            Some(Reply::Stream(response)) => match self.begin(response, cx) {
-                Begun::Response(response) => Poll::Ready(Ok(response)),
-                Begun::Failed(failure) => Poll::Ready(Err(failure)),
-                Begun::PutOff(response) => {
-                    self.mailbox.give_back(response);
-                    cx.waker().wake_by_ref();
-                    Poll::Pending
-                }
-            },
+            Some(Reply::Stream(response)) => Poll::Ready(self.begin(response, cx)),
             None if matches!(self.runner, Runner::None) => Poll::Ready(Err(Failure::NoResponse)),
             // The instance's own task watches the time of the requests in it.
             None if matches!(self.runner, Runner::Shared(_)) => Poll::Pending,
@@ -187,52 +139,31 @@ impl Invocation {
 
     /// Takes of a streamed body what is there. One that ends within the first bytes is sent whole:
     /// with a length, and in one write with the head.
-    fn begin(&mut self, response: http::Response<Source>, cx: &mut Context<'_>) -> Begun {
-        let (head, mut source) = response.into_parts();
-        let mut frames: VecDeque<Frame<Bytes>> = VecDeque::new();
-        let mut length = 0;
+    fn begin(
+        &mut self,
+        response: http::Response<Source>,
+        cx: &mut Context<'_>,
+    ) -> Result<http::Response<GuestBody>, Failure> {
+        let mut beginning = Beginning::of(response);
         loop {
-            let mut progress = false;
-            while length <= limits::BODY_PIECE_BYTES_MAX {
-                match source.poll_frame(cx) {
-                    Poll::Pending => break,
-                    Poll::Ready(Some(Ok(frame))) => {
-                        progress = true;
-                        length +=
-                            frame.data_ref().map_or(limits::BODY_PIECE_BYTES_MAX + 1, Bytes::len);
-                        frames.push_back(frame);
-                    }
-                    Poll::Ready(Some(Err(error))) => {
-                        return Begun::Failed(
-                            self.lost().unwrap_or(Failure::InvalidResponse(error.0)),
-                        );
-                    }
-                    Poll::Ready(None) => return self.begun_whole(head, frames, length, cx),
+            match beginning.fill(cx) {
+                Filled::Whole => return self.begun_whole(beginning, cx),
+                Filled::Broken(why) => {
+                    return Err(self.lost().unwrap_or(Failure::InvalidResponse(why.0)));
                 }
-            }
-            if !progress || length > limits::BODY_PIECE_BYTES_MAX {
-                break;
-            }
-            if let Poll::Ready(Err(failure)) = self.poll_guest(cx) {
-                return Begun::Failed(failure);
+                Filled::Waits { progress: true } if !beginning.is_full() => {
+                    if let Poll::Ready(Err(failure)) = self.poll_guest(cx) {
+                        return Err(failure);
+                    }
+                }
+                Filled::Waits { .. } => break,
             }
         }
-        if frames.is_empty() && self.may_put_off() {
-            self.put_off += 1;
-            return Begun::PutOff(http::Response::from_parts(head, source));
-        }
+        let Beginning { head, source, frames, .. } = beginning;
         let streamed = Streamed { frames, source, invocation: self.pass_on() };
         let body =
             GuestBody { state: State::Streamed(Box::new(streamed)), on_loop: self.on_loop() };
-        Begun::Response(http::Response::from_parts(head, body))
-    }
-
-    /// The first piece of an answer mostly comes when the shared instance runs next, and tasks that
-    /// are ready run first anyway: a head that waits for it saves a write.
-    fn may_put_off(&self) -> bool {
-        matches!(self.runner, Runner::Shared(_))
-            && self.put_off < PUT_OFF_MAX
-            && self.handler.handle.has_ready_tasks()
+        Ok(http::Response::from_parts(head, body))
     }
 
     /// What brought a shared instance down, if that is why a body broke off.
@@ -242,19 +173,18 @@ impl Invocation {
 
     fn begun_whole(
         &mut self,
-        head: http::response::Parts,
-        frames: VecDeque<Frame<Bytes>>,
-        length: usize,
+        beginning: Beginning,
         cx: &mut Context<'_>,
-    ) -> Begun {
+    ) -> Result<http::Response<GuestBody>, Failure> {
         if let Some(failure) = self.lost() {
-            return Begun::Failed(failure);
+            return Err(failure);
         }
         self.mailbox.finish();
         if let Poll::Ready(Err(failure)) = self.poll_guest(cx) {
-            return Begun::Failed(failure);
+            return Err(failure);
         }
-        Begun::Response(self.whole(http::Response::from_parts(head, join(frames, length))))
+        let Beginning { head, frames, length, .. } = beginning;
+        Ok(self.whole(http::Response::from_parts(head, join(frames, length))))
     }
 
     /// Lets a guest that has answered finish what it is still about, within the limits, without
@@ -286,31 +216,6 @@ impl Drop for Invocation {
     fn drop(&mut self) {
         if !self.passed_on {
             self.mailbox.finish();
-        }
-    }
-}
-
-/// What the beginning of a streamed response has come to.
-enum Begun {
-    Response(http::Response<GuestBody>),
-    Failed(Failure),
-    /// To be begun when the tasks that are ready have run.
-    PutOff(http::Response<Source>),
-}
-
-/// Times the beginning of a streamed answer is put off. An instance that serves many steps back
-/// between two of them once or twice.
-const PUT_OFF_MAX: u8 = 2;
-
-fn join(mut frames: VecDeque<Frame<Bytes>>, length: usize) -> Bytes {
-    let data = |frame: Frame<Bytes>| frame.into_data().unwrap_or_default();
-    match frames.len() {
-        0 => Bytes::new(),
-        1 => data(frames.pop_front().expect("one frame")),
-        _ => {
-            let mut whole = BytesMut::with_capacity(length);
-            frames.into_iter().for_each(|frame| whole.extend_from_slice(&data(frame)));
-            whole.freeze()
         }
     }
 }

@@ -11,7 +11,7 @@ use http_body::{Body, Frame};
 use tokio::sync::{mpsc, oneshot};
 use wasmtime_wasi_http::WasiBody;
 
-use super::invocation::Failure;
+use super::failure::Failure;
 use super::response::Invalid;
 use crate::wire::RequestId;
 
@@ -124,11 +124,6 @@ impl Mailbox {
         self.answered.set(true);
         self.reply.replace(Some(reply));
         self.wake_reader();
-    }
-
-    /// Takes back an answer that is not begun yet.
-    pub(super) fn give_back(&self, response: http::Response<Source>) {
-        self.reply.replace(Some(Reply::Stream(response)));
     }
 
     /// Reports a failure; the first one counts.

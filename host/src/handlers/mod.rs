@@ -2,8 +2,11 @@
 //! which instance, within which limits, and what came of it.
 
 mod background;
+mod beginning;
 mod deployment;
+mod echo;
 mod exclusive;
+mod failure;
 mod fast02;
 mod fast03;
 mod http02;
@@ -16,7 +19,8 @@ mod response;
 mod shared;
 
 pub use deployment::{DeployError, Deployment, GuestLimits, Isolation, Plan};
-pub use invocation::{Failure, GuestBody};
+pub use failure::Failure;
+pub use invocation::GuestBody;
 pub use lane::Lane;
 pub use mailbox::BodyFailed;
 
