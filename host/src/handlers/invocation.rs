@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_LENGTH;
 use http_body::{Frame, SizeHint};
+use rustix::io::Errno;
 
 use super::Handler;
 use super::http02::{self, Outparam};
@@ -52,7 +53,7 @@ impl Failure {
         if error.is::<CpuLimitReached>() {
             return Failure::CpuLimit;
         }
-        if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+        if error.is::<wasmtime::PoolConcurrencyLimitError>() || is_out_of_memory(error) {
             return Failure::NoInstance;
         }
         if memory_refused {
@@ -60,6 +61,14 @@ impl Failure {
         }
         Failure::Trap(format!("{error:#}"))
     }
+}
+
+/// Whether the system has refused the memory for an instance, which wasmtime reports, or for its
+/// stack, which is reported otherwise.
+fn is_out_of_memory(error: &wasmtime::Error) -> bool {
+    let of_instance = error.downcast_ref::<Errno>().copied();
+    let of_stack = || error.downcast_ref::<std::io::Error>().and_then(Errno::from_io_error);
+    of_instance.or_else(of_stack) == Some(Errno::NOMEM)
 }
 
 /// Runs a guest that serves this request alone.
