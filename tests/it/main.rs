@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests have threads of their own, and no loop")]
 
+mod address_space;
 mod answers;
 mod bodies;
 mod bounds;
