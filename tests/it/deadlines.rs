@@ -97,7 +97,7 @@ fn an_idle_connection_is_closed_without_a_word() {
 
 #[test]
 fn an_idle_connection_serves_again_after_it_has_given_back_its_buffers() {
-    let hob = serve("keep_alive_ms = 3000");
+    let hob = serve("keep_alive_ms = 5000");
     let mut client = hob.client();
     for _ in 0..2 {
         client.exchange(get("/kitchen/hello")).expect(200);
@@ -202,14 +202,18 @@ fn an_idle_connection_is_kept_from_the_end_of_the_answer() {
     let hob = serve("keep_alive_ms = 3000");
     let mut clients = Vec::new();
     for name in hob.names() {
-        for behaviour in ["sleep?ms=4000", "stream?chunks=8&size=5&pause_ms=500"] {
+        for behaviour in ["sleep?ms=6000", "stream?chunks=8&size=5&pause_ms=750"] {
             let mut client = hob.client();
             client.send(get(&format!("/{name}/{behaviour}")));
             clients.push((name, client));
         }
     }
-    for (name, client) in &mut clients {
+    for (_, client) in &mut clients {
         client.response().expect(200);
+    }
+    // Long enough for each to be dormant by now.
+    assert!(!clients[0].1.hears_within(Duration::from_secs(2)));
+    for (name, client) in &mut clients {
         client.exchange(get(&format!("/{name}/hello"))).expect(200);
     }
 }

@@ -6,6 +6,12 @@ use crate::harness::{Hob, Serve, every_mode, get};
 /// All of them can work on after the answer.
 const GUESTS: [&str; 4] = ["kitchen", "kitchen-standard", "kitchen-0-2", "kitchen-0-3"];
 
+/// At its wall limit a guest would be looked at anyway: that is far away.
+fn serve() -> Hob {
+    let guests = every_mode(&GUESTS).into_iter();
+    Serve::new(guests.map(|guest| guest.limits("wall_ms = 3600000"))).start()
+}
+
 /// Waits until a guest has printed this.
 fn wait_for_print(hob: &Hob, line: &str) {
     hob.wait_for_line(|found| found["kind"] == "guest" && found["line"] == line);
@@ -15,7 +21,7 @@ fn wait_for_print(hob: &Hob, line: &str) {
 /// slice, nothing else drives it here: there are no timers, and no other clients.
 #[test]
 fn computing_goes_on_after_a_whole_answer() {
-    let hob = Serve::new(every_mode(&GUESTS)).start();
+    let hob = serve();
     for name in hob.names() {
         // A guest of 0.3 that has no pause computes before the host sees the answer.
         for pause in [0, 5] {
@@ -29,7 +35,7 @@ fn computing_goes_on_after_a_whole_answer() {
 
 #[test]
 fn computing_goes_on_after_a_streamed_answer() {
-    let hob = Serve::new(every_mode(&GUESTS)).start();
+    let hob = serve();
     for name in hob.names() {
         for pause in [0, 5] {
             let line = format!("{name}-{pause}");
@@ -43,7 +49,7 @@ fn computing_goes_on_after_a_streamed_answer() {
 
 #[test]
 fn computing_goes_on_after_the_answer_to_head() {
-    let hob = Serve::new(every_mode(&GUESTS)).start();
+    let hob = serve();
     for name in hob.names() {
         for behaviour in ["late-spin", "stream-late-spin"] {
             let line = format!("{name}-{behaviour}");
