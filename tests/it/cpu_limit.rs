@@ -2,7 +2,7 @@
 //! serves the others.
 
 use crate::failures::{expect_failure, failure_line};
-use crate::harness::{Serve, every_mode, get, guest};
+use crate::harness::{Metrics, Serve, every_mode, get, guest};
 
 const KITCHENS: [&str; 3] = ["kitchen", "kitchen-0-2", "kitchen-0-3"];
 
@@ -51,6 +51,34 @@ fn others_are_answered_while_guests_spin() {
         hob.wait_for_in_flight(name, 0);
     }
     hob.expect_hello("other");
+}
+
+/// Each run of it is shorter than a slice, and one follows upon the other.
+#[test]
+fn a_guest_that_computes_and_writes_again_and_again_holds_up_no_one() {
+    let kitchens = ["kitchen", "kitchen-standard", "kitchen-0-2", "kitchen-0-3"];
+    let mut guests = every_mode(&kitchens);
+    guests.retain(|guest| !guest.name().ends_with(".shared"));
+    guests.iter_mut().for_each(|guest| *guest = guest.clone().limits("cpu_ms = 3600000"));
+    guests.push(guest("kitchen").named("other"));
+    let hob = Serve::new(guests).start();
+    for name in hob.names().filter(|name| *name != "other") {
+        let mut dripper = hob.client();
+        dripper.send(get(&format!("/{name}/drip")));
+        dripper.head().expect(200);
+        let slices = |metrics: &Metrics| metrics.get("hob_loop_heavy_slices_total{loop=\"0\"}");
+        let before = slices(&hob.metrics());
+        for _ in 0..20 {
+            hob.expect_hello("other");
+        }
+        hob.expect_hello(name);
+        hob.wait_for_metrics(|metrics| slices(metrics) > before);
+        // It is still at it.
+        assert_eq!(hob.metrics().of(name, "hob_requests_in_flight"), 1.0, "{name}");
+        assert!(!dripper.up_to(10_000).is_empty(), "{name}");
+        drop(dripper);
+        hob.wait_for_in_flight(name, 0);
+    }
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn an_idle_connection_is_closed_without_a_word() {
 
 #[test]
 fn an_idle_connection_serves_again_after_it_has_given_back_its_buffers() {
-    let hob = serve("keep_alive_ms = 3000");
+    let hob = serve("keep_alive_ms = 5000");
     let mut client = hob.client();
     for _ in 0..2 {
         client.exchange(get("/kitchen/hello")).expect(200);
@@ -171,6 +171,50 @@ fn a_body_that_makes_progress_may_take_long() {
             client.send([*byte]);
         }
         assert_eq!(client.response().expect(200).text(), "hello again!", "{name}");
+    }
+}
+
+#[test]
+fn a_body_in_drops_is_refused_at_the_wall_limit() {
+    let handlers = ["kitchen", "fast-0-2"].map(|name| guest(name).limits("wall_ms = 500"));
+    let hob = Serve::new(handlers).start();
+    for name in hob.names() {
+        let mut client = hob.client();
+        let head = format!("POST /{name}/echo HTTP/1.1\r\nhost: hob\r\n");
+        client.send(format!("{head}content-length: 1000\r\n\r\n"));
+        // No byte is late, but all of them would take half a minute.
+        let refused = (0..999).any(|_| {
+            let heard = client.hears_within(Duration::from_millis(30));
+            heard || client.try_send("x").is_err()
+        });
+        assert!(refused, "{name}: it may come in drops");
+        let answer = client.response().expect(408);
+        assert!(answer.text().starts_with("request-timeout\n"), "{name}: {answer:?}");
+        assert!(answer.header("x-request-id").is_some(), "{name}: {answer:?}");
+        hob.wait_for_in_flight(name, 0);
+        hob.expect_hello(name);
+    }
+}
+
+/// In two ways: hyper is not kept while the guest sleeps, and is while it writes.
+#[test]
+fn an_idle_connection_is_kept_from_the_end_of_the_answer() {
+    let hob = serve("keep_alive_ms = 3000");
+    let mut clients = Vec::new();
+    for name in hob.names() {
+        for behaviour in ["sleep?ms=6000", "stream?chunks=8&size=5&pause_ms=750"] {
+            let mut client = hob.client();
+            client.send(get(&format!("/{name}/{behaviour}")));
+            clients.push((name, client));
+        }
+    }
+    for (_, client) in &mut clients {
+        client.response().expect(200);
+    }
+    // Long enough for each to be dormant by now.
+    assert!(!clients[0].1.hears_within(Duration::from_secs(2)));
+    for (name, client) in &mut clients {
+        client.exchange(get(&format!("/{name}/hello"))).expect(200);
     }
 }
 

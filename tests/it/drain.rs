@@ -1,8 +1,15 @@
 //! How a server stops: requests in flight finish, and nothing new begins.
 
-use rustix::process::Signal;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::time::Instant;
 
-use crate::harness::{Client, END_OF_BODY, Hob, Serve, get, guest, unfinished};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::{
+    Client, END_OF_BODY, Hob, PATIENCE, Serve, compile_cache, component, get, guest, hob,
+    unfinished,
+};
 
 fn serve() -> Serve {
     Serve::new([guest("kitchen"), guest("kitchen-0-2"), guest("kitchen-0-3")])
@@ -68,6 +75,44 @@ fn a_guest_that_sleeps_wakes_up_in_a_drain() {
     client.send(format!("3\r\nbye\r\n{END_OF_BODY}"));
     assert_eq!(client.response().expect(200).text(), "8\n");
     assert_eq!(hob.wait().code(), Some(0));
+}
+
+#[test]
+fn work_after_the_answer_is_waited_for() {
+    for mode in ["fresh", "shared"] {
+        let handlers = ["kitchen", "kitchen-0-3"].map(|name| guest(name).isolation(mode));
+        let mut hob = Serve::new(handlers).start();
+        for name in hob.names() {
+            // It waits for a second, and computes for longer than a slice.
+            let target = format!("/{name}/late-spin?pause_ms=1000&ms=10&line={name}-is-done");
+            hob.get(&target).expect(200);
+        }
+        hob.signal(Signal::TERM);
+        assert_eq!(hob.wait().code(), Some(0), "{mode}");
+        for name in hob.names() {
+            hob.wait_for_line(|line| line["line"] == format!("{name}-is-done"));
+        }
+    }
+}
+
+/// Between the signal and the end of its drain, a server may see a request that has come before.
+#[test]
+fn a_request_that_came_before_the_signal_is_answered() {
+    for _ in 0..30 {
+        let mut hob = Serve::new([guest("fast-0-2")]).start();
+        let mut idle = hob.client();
+        idle.exchange(get("/fast-0-2/hello")).expect(200);
+        let mut new = hob.client();
+        // What is written is in the other socket's queue, whether or not the server has seen it.
+        idle.send(get("/fast-0-2/hello"));
+        new.send(get("/fast-0-2/hello"));
+        hob.signal(Signal::TERM);
+        for mut client in [idle, new] {
+            assert_eq!(client.response().expect(200).text(), "hello world\n");
+            client.expect_closed();
+        }
+        assert_eq!(hob.wait().code(), Some(0));
+    }
 }
 
 #[test]
@@ -138,6 +183,36 @@ fn a_request_that_does_not_finish_is_cut_at_the_deadline() {
     let cut = hob.wait_for_line(|line| line["event"] == "drain-deadline");
     assert_eq!(cut["connections"], 1, "{cut}");
     assert_eq!(hob.wait_for_access("/kitchen/sleep")["ended"], "cut");
+}
+
+#[test]
+fn a_log_that_no_one_reads_does_not_keep_the_server_from_ending() {
+    let component = component("kitchen");
+    let mut command = hob();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--admin", "off"]);
+    command.args(["--cache", compile_cache()]).arg(component);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("hob starts");
+    let mut said = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    let address = said.find_map(|line| {
+        Some(line.ok()?.strip_prefix("hob: listening on http://")?.parse().expect("an address"))
+    });
+    let mut client = Client::connect(address.expect("it listens"));
+    // Some megabytes of log, and a pipe takes 64 KiB.
+    client.exchange(get("/newlines?bytes=20000")).expect(200);
+    kill_process(Pid::from_child(&child), Signal::TERM).expect("the process runs");
+    let until = Instant::now() + PATIENCE;
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("a child") {
+            break status;
+        }
+        if Instant::now() > until {
+            child.kill().expect("a child");
+            panic!("the process does not end");
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(status.code(), Some(0), "{status}");
 }
 
 #[test]

@@ -32,6 +32,19 @@ fn a_reused_instance_that_leaks_many_handles_is_replaced() {
 }
 
 #[test]
+fn memory_beyond_a_declared_maximum_is_not_counted() {
+    let handlers = [guest("fast-0-2").isolation("reuse").limits("memory_mib = 256")];
+    let hob = Serve::new(handlers).start();
+    let mut client = hob.client();
+    for _ in 0..20 {
+        let answer = client.exchange(get("/fast-0-2/probe-memory")).expect(200);
+        assert_eq!(answer.text(), "true 8388608\n");
+    }
+    // Nor has the instance been replaced for it.
+    assert_eq!(hob.metrics().of("fast-0-2", "hob_instances_made_total"), 1.0);
+}
+
+#[test]
 fn a_shared_instance_that_leaks_is_replaced() {
     let hob = Serve::new([guest("kitchen-0-3").isolation("shared")]).start();
     let mut client = hob.client();

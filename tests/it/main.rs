@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests have threads of their own, and no loop")]
 
+mod address_space;
 mod answers;
 mod bodies;
 mod bounds;
@@ -17,16 +18,21 @@ mod failures;
 mod harness;
 mod http;
 mod languages;
+mod late_work;
 mod leaks;
+mod lengths;
 mod loops;
 mod new_handler;
 mod observability;
+mod outbound;
 mod output;
 mod pipelines;
 mod routes;
 mod shared;
 mod slow_readers;
 mod smuggling;
+mod starts;
 mod streams;
+mod targets;
 mod time;
 mod unservable;

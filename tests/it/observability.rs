@@ -141,6 +141,18 @@ fn requests_are_counted_by_handler_and_status() {
 }
 
 #[test]
+fn requests_that_no_handler_is_there_for_are_counted() {
+    let hob = Serve::new([guest("kitchen")]).start();
+    for index in 0..3 {
+        hob.get(&format!("/nowhere/{index}")).expect(404);
+        hob.wait_for_access(&format!("/nowhere/{index}"));
+    }
+    let metrics = hob.metrics();
+    assert_eq!(metrics.get("hob_requests_total{handler=\"-\",status=\"404\"}"), 3.0);
+    assert_eq!(metrics.get("hob_requests_total{handler=\"kitchen\",status=\"404\"}"), 0.0);
+}
+
+#[test]
 fn a_histogram_is_cumulative_and_ends_with_its_count() {
     let hob = Serve::new([guest("kitchen")]).start();
     (0..20).for_each(|_| hob.expect_hello("kitchen"));

@@ -61,3 +61,54 @@ fn an_empty_line_is_a_line() {
     hob.get("/kitchen/print?line=").expect(200);
     printed(&hob, "kitchen", "stdout", "");
 }
+
+#[test]
+fn text_without_a_line_s_end_is_a_line_when_the_client_leaves() {
+    let kitchens = ["kitchen", "kitchen-0-2", "kitchen-0-3"];
+    // A guest in a shared instance is not stopped when its client leaves, but at its limit.
+    let guests = every_mode(&kitchens).into_iter().map(|guest| guest.limits("wall_ms = 1000"));
+    let hob = Serve::new(guests).start();
+    for name in hob.names() {
+        let mut client = hob.client();
+        client.send(get(&format!("/{name}/print-and-sleep?line={name}")));
+        printed(&hob, name, "stdout", name);
+        drop(client);
+        let access = hob.wait_for_access(&format!("/{name}/print-and-sleep"));
+        let out = printed(&hob, name, "stdout", &format!("{name} without end"));
+        assert_eq!(out["id"], access["id"], "{out}");
+    }
+}
+
+#[test]
+fn a_guest_that_prints_without_end_holds_up_no_one_and_pushes_out_no_access_lines() {
+    let kitchens = ["kitchen", "kitchen-0-2", "kitchen-0-3"];
+    for name in kitchens {
+        let printer = guest(name).isolation("fresh").limits("cpu_ms = 3600000");
+        let hob = Serve::new([printer, guest("kitchen").named("other")]).start();
+        let mut client = hob.client();
+        client.send(get(&format!("/{name}/newlines?bytes=50000000")));
+        // An empty line for each byte of it.
+        printed(&hob, name, "stdout", "");
+        for index in 0..20 {
+            hob.get(&format!("/other/{index}/hello")).expect(200);
+        }
+        assert_eq!(hob.metrics().of(name, "hob_requests_in_flight"), 1.0, "{name} has finished");
+        drop(client);
+        hob.wait_for_in_flight(name, 0);
+        hob.wait_for_access("/other/19/hello");
+        let lines = hob.lines();
+        let others = lines.iter().filter(|line| line["kind"] == "access");
+        assert_eq!(others.filter(|line| line["handler"] == "other").count(), 20, "{name}");
+    }
+}
+
+#[test]
+fn a_guest_that_prints_without_end_is_stopped_at_its_cpu_limit() {
+    let guests = every_mode(&["kitchen", "kitchen-0-2", "kitchen-0-3"]);
+    let hob = Serve::new(guests.into_iter().map(|guest| guest.limits("cpu_ms = 50"))).start();
+    for name in hob.names() {
+        let answer = hob.get(&format!("/{name}/newlines?bytes=50000000"));
+        crate::failures::expect_failure(answer, 503, "cpu-limit");
+        hob.expect_hello(name);
+    }
+}

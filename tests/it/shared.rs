@@ -75,6 +75,75 @@ fn the_cpu_limit_names_the_one_who_reached_it() {
     }
 }
 
+/// Has one request fail while others wait in the same instance.
+fn fails_alone(name: &str, behaviour: &str) {
+    let hob = Serve::new([guest(name).isolation("shared")]).start();
+    let mut neighbours: Vec<_> = (0..5).map(|_| hob.client()).collect();
+    for neighbour in &mut neighbours {
+        neighbour.send(unfinished(&format!("/{name}/echo")));
+    }
+    hob.wait_for_in_flight(name, 5);
+    for _ in 0..3 {
+        let answer = hob.get(&format!("/{name}/{behaviour}"));
+        expect_failure(answer, 500, "invalid-response");
+    }
+    for mut neighbour in neighbours {
+        neighbour.send(END_OF_BODY);
+        assert_eq!(neighbour.response().expect(200).text(), "hello", "{name}/{behaviour}");
+    }
+    hob.expect_hello(name);
+    assert_eq!(hob.metrics().of(name, "hob_instances_made_total"), 1.0, "{name}/{behaviour}");
+}
+
+#[test]
+fn a_response_that_is_none_is_its_own_request_s_failure_alone() {
+    for behaviour in ["bad-status", "bad-value", "bad-name"] {
+        fails_alone("fast-0-3", behaviour);
+    }
+    fails_alone("kitchen-0-3", "status?code=100");
+}
+
+/// Never for as long as a slice, so that only samples of it are seen.
+#[test]
+fn a_guest_that_computes_again_and_again_reaches_its_cpu_limit() {
+    let hob = serve("cpu_ms = 200");
+    for name in GUESTS {
+        expect_failure(hob.get(&format!("/{name}/nag")), 503, "cpu-limit");
+        hob.expect_hello(name);
+    }
+}
+
+#[test]
+fn a_guest_that_computes_again_and_again_after_its_answer_reaches_its_cpu_limit() {
+    let hob = serve("cpu_ms = 200");
+    for name in GUESTS {
+        hob.get(&format!("/{name}/nag-after")).expect(200);
+        // Who is in its instance when it is ended sees it, whenever that is.
+        let mut neighbour = hob.client();
+        neighbour.send(get(&format!("/{name}/sleep?ms=3600000")));
+        let answer = neighbour.response();
+        expect_failure(answer, 500, "instance-lost");
+        hob.expect_hello(name);
+    }
+}
+
+#[test]
+fn a_long_stream_is_not_ended_for_the_time_of_its_neighbours() {
+    let hob = serve("cpu_ms = 2000");
+    for name in GUESTS {
+        let mut stream = hob.client();
+        stream.send(get(&format!("/{name}/stream?chunks=100000&size=5&pause_ms=5")));
+        stream.head().expect(200);
+        // More than twice the limit in all, and each of them is far from it.
+        for _ in 0..30 {
+            hob.get(&format!("/{name}/spin?ms=150")).expect(200);
+        }
+        let before = stream.up_to(5_000).len();
+        assert_eq!(before, 5_000, "{name}: the stream was cut");
+        assert_eq!(hob.metrics().of(name, "hob_instances_made_total"), 1.0, "{name}");
+    }
+}
+
 #[test]
 fn memory_of_an_instance_is_bounded_for_all_requests_in_it() {
     let hob = serve("memory_mib = 16");

@@ -57,6 +57,16 @@ fn a_guest_that_polls_without_waiting_finishes() {
 }
 
 #[test]
+fn a_timer_that_has_expired_is_ready_at_once() {
+    let hob = Serve::new(every_mode(&["kitchen-0-2"])).start();
+    for name in hob.names() {
+        // One of no time at all, one that has passed, and one that has not.
+        let answer = hob.get(&format!("/{name}/poll-ready")).expect(200);
+        assert_eq!(answer.text(), "true true false\n", "{name}");
+    }
+}
+
+#[test]
 fn work_goes_on_after_the_answer() {
     let hob = Serve::new(every_mode(&["kitchen", "kitchen-standard", "kitchen-0-3"])).start();
     for name in hob.names() {

@@ -48,8 +48,11 @@ struct Shared {
     handler: String,
     log: Log,
     /// Lines not yet ended. One request has two at most; an idle handler has none.
-    partial: Mutex<FxHashMap<(Option<RequestId>, Stream), Vec<u8>>>,
+    partial: Mutex<FxHashMap<Writer, Vec<u8>>>,
 }
+
+/// Whose line it is, if that is known, and of which output.
+type Writer = (Option<RequestId>, Stream);
 
 /// The lines of one request: what it has left without a line's end is written out when this is
 /// dropped, however the request ends.

@@ -125,9 +125,11 @@ impl Handler {
 
     /// Calls the guest. Nothing happens until the invocation is polled.
     pub fn invoke(self: &Rc<Self>, call: Call) -> Invocation {
-        match self.deployment.isolation {
+        let is_head = call.head.method == http::Method::HEAD;
+        let invocation = match self.deployment.isolation {
             Isolation::Fresh | Isolation::Reuse => exclusive::invoke(self, call),
             Isolation::Shared => shared::invoke(self, call),
-        }
+        };
+        invocation.for_head(is_head)
     }
 }

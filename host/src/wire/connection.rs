@@ -176,9 +176,10 @@ async fn active<S: Service>(
     let mut sleeps = false;
     poll_fn(|cx| {
         let mut done = http.as_mut().poll(cx).is_ready();
-        // After a poll, for hyper closes at once when it has not read anything yet, and what has
-        // brought this connection here may be a request.
-        if !done && shared.draining.get() && !told_to_drain {
+        // hyper closes at once when it is between two requests. So it reads first what has arrived,
+        // also when the kernel has not told of it yet and this poll could not read it.
+        let is_told = || calls.in_flight() || !channel.borrow().stream.has_arrived();
+        if !done && shared.draining.get() && !told_to_drain && is_told() {
             told_to_drain = true;
             http.as_mut().graceful_shutdown();
             done = http.as_mut().poll(cx).is_ready();

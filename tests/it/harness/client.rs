@@ -162,6 +162,14 @@ impl Client {
         response
     }
 
+    /// The next answer, or none when the server has closed the connection instead.
+    pub(crate) fn next_response(&mut self) -> Option<Response> {
+        if self.received.is_empty() && self.receive() == 0 {
+            return None;
+        }
+        Some(self.response())
+    }
+
     /// A response's head. It is the whole answer to a HEAD.
     pub(crate) fn head(&mut self) -> Response {
         let line = self.line().expect("a status line, but the connection was closed");

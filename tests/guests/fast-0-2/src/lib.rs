@@ -25,8 +25,10 @@ impl Guest for Fast {
             "count" => answer(200, count()),
             "echo" => answer(200, read(request.body)?),
             "echo-pieces" => echo_pieces(request.body),
+            "miscount" => miscount(&request.target),
             "pieces" => pieces(["one\n", "two\n", "three\n"].map(Ok)),
             "pieces-fail" => pieces([Ok("one\n"), Ok("two\n"), Err("as the test wants it")]),
+            "probe-memory" => answer(200, probe_memory()),
             "spin" => loop {
                 black_box(());
             },
@@ -67,6 +69,24 @@ fn pieces(pieces: [Result<&'static str, &str>; 3]) -> Result<Response, String> {
     in_pieces(pieces.into_iter())
 }
 
+/// An answer whose length is not what it says: `?5` says that, and there are more in two pieces,
+/// or none with `?5&empty`.
+fn miscount(target: &str) -> Result<Response, String> {
+    let query = target.split_once('?').map_or("", |(_, query)| query);
+    let (said, is_empty) = match query.split_once('&') {
+        Some((said, _)) => (said, true),
+        None => (query, false),
+    };
+    let mut response = if is_empty {
+        answer(200, [])?
+    } else {
+        // More than one turn of the guest, so that the head is sent before the end is known.
+        in_pieces(std::iter::repeat_n(Ok(vec![b'x'; 100_000]), 2))?
+    };
+    response.headers.push(("content-length".to_owned(), said.as_bytes().to_vec()));
+    Ok(response)
+}
+
 /// What comes of the request's body, piece by piece.
 fn incoming(body: IncomingBody) -> impl Iterator<Item = Result<Vec<u8>, String>> {
     std::iter::from_fn(move || match body.read(64 * 1024) {
@@ -88,6 +108,15 @@ fn echo_pieces(body: RequestBody) -> Result<Response, String> {
         RequestBody::Bytes(bytes) => in_pieces(std::iter::once(Ok(bytes))),
         RequestBody::Pieces(body) => in_pieces(incoming(body)),
     }
+}
+
+/// Asks for more memory than its maximum allows, as allocators do to find out, and then for some
+/// that it may have.
+fn probe_memory() -> String {
+    const PAGES: usize = 100 * 16;
+    let refused = (0..10).all(|_| core::arch::wasm32::memory_grow::<0>(PAGES) == usize::MAX);
+    let memory = black_box(vec![1_u8; 8 * 1024 * 1024]);
+    format!("{refused} {}\n", memory.len())
 }
 
 /// How many requests this instance has served: 1 in a fresh one.

@@ -2,12 +2,15 @@
 //! handles that leak, polls that do not wait, trailers, no answer at all.
 
 use std::hint::black_box;
+use std::io::Write;
 use std::mem;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use wasip2::clocks::{monotonic_clock, wall_clock};
+use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
-    Fields, IncomingBody, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam,
+    Fields, IncomingBody, IncomingRequest, OutgoingBody, OutgoingRequest, OutgoingResponse,
+    ResponseOutparam,
 };
 use wasip2::io::poll;
 use wasip2::io::streams::{OutputStream, StreamError};
@@ -35,6 +38,9 @@ impl wasip2::exports::http::incoming_handler::Guest for Kitchen {
             "random" => text(outparam, &random()),
             "status" => status(outparam, number("code", 200)),
             "no-response" => {}
+            "miscount" => miscount(outparam, number("bytes", 0), number("size", 0)),
+            "fetch" => text(outparam, &fetch()),
+            "connect" => text(outparam, &connect(option("to").unwrap_or(""))),
             // Bodies.
             "echo" => answer(outparam, &[], &read(&request)),
             "echo-stream" => echo_stream(outparam, &request),
@@ -53,6 +59,21 @@ impl wasip2::exports::http::incoming_handler::Guest for Kitchen {
                 poll_zero(number("ms", 10));
                 text(outparam, "polled\n");
             }
+            "poll-ready" => text(outparam, &poll_ready()),
+            "late-spin" => {
+                answer(outparam, &[], b"answered\n");
+                spin_and_print(number("ms", 30), option("line").unwrap_or("a line"));
+            }
+            "stream-late-spin" => {
+                stream(outparam, 2, 5, 1);
+                spin_and_print(number("ms", 30), option("line").unwrap_or("a line"));
+            }
+            "print-and-sleep" => {
+                let text = option("line").unwrap_or("a line");
+                print!("{text}\n{text} without end");
+                std::io::stdout().flush().unwrap();
+                sleep(3_600_000);
+            }
             "print" => {
                 print(option("line").unwrap_or("a line"));
                 text(outparam, "printed\n");
@@ -61,6 +82,12 @@ impl wasip2::exports::http::incoming_handler::Guest for Kitchen {
             "spin" => {
                 spin(option("ms").map(|ms| ms.parse().unwrap()));
                 text(outparam, "spun\n");
+            }
+            "drip" => drip(outparam),
+            "newlines" => {
+                let newlines = vec![b'\n'; number("bytes", 1) as usize];
+                std::io::stdout().write_all(&newlines).unwrap();
+                text(outparam, "printed\n");
             }
             "recurse" => text(outparam, &recurse(0).to_string()),
             "grow" => grow(),
@@ -82,8 +109,16 @@ impl wasip2::exports::http::incoming_handler::Guest for Kitchen {
 /// Starts a response with this status; what is returned is written, and dropped to end it.
 fn start(outparam: ResponseOutparam, status: u64) -> (OutputStream, OutgoingBody) {
     // `trailer` announces what `/trailers` sends: some servers pass on no others.
-    let headers = [("content-type", "text/plain"), ("trailer", "x-trailer")]
-        .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+    start_with(outparam, status, &[("content-type", "text/plain"), ("trailer", "x-trailer")])
+}
+
+fn start_with(
+    outparam: ResponseOutparam,
+    status: u64,
+    headers: &[(&str, &str)],
+) -> (OutputStream, OutgoingBody) {
+    let headers: Vec<_> =
+        headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
     let response = OutgoingResponse::new(Fields::from_list(&headers).unwrap());
     response.set_status_code(status.try_into().unwrap()).unwrap();
     let body = response.body().unwrap();
@@ -112,6 +147,14 @@ fn answer(outparam: ResponseOutparam, trailers: &[(&str, &str)], bytes: &[u8]) {
     let (stream, body) = start(outparam, 200);
     let _ = write(&stream, bytes);
     end(stream, body, trailers);
+}
+
+/// An answer whose length is not what it says.
+fn miscount(outparam: ResponseOutparam, said: u64, size: u64) {
+    let said = said.to_string();
+    let (stream, body) = start_with(outparam, 200, &[("content-length", &said)]);
+    let _ = write(&stream, &vec![b'x'; size as usize]);
+    end(stream, body, &[]);
 }
 
 fn status(outparam: ResponseOutparam, status: u64) {
@@ -215,16 +258,61 @@ fn poll_zero(ms: u64) {
     }
 }
 
+/// Whether timers that have expired say that they are ready, without a wait.
+fn poll_ready() -> String {
+    let at_once = monotonic_clock::subscribe_duration(0).ready();
+    let soon = monotonic_clock::subscribe_duration(nanoseconds(1));
+    spin(Some(2));
+    let far = monotonic_clock::subscribe_duration(nanoseconds(3_600_000)).ready();
+    format!("{at_once} {} {far}\n", soon.ready())
+}
+
+/// What a request to elsewhere comes to.
+fn fetch() -> String {
+    let request = OutgoingRequest::new(Fields::new());
+    request.set_authority(Some("127.0.0.1:1")).unwrap();
+    match outgoing_handler::handle(request, None) {
+        Ok(_) => "sent\n".to_owned(),
+        Err(code) => format!("{code:?}\n"),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a guest has no loop that it could hold up")]
+fn connect(address: &str) -> String {
+    match std::net::TcpStream::connect(address) {
+        Ok(_) => "connected\n".to_owned(),
+        Err(error) => format!("{error:?}\n"),
+    }
+}
+
+fn spin_and_print(ms: u64, line: &str) {
+    spin(Some(ms));
+    println!("{line}");
+}
+
 fn print(line: &str) {
     println!("{line}");
     eprintln!("on standard error: {line}");
 }
 
 fn spin(ms: Option<u64>) {
+    compute(ms.map_or(u64::MAX, nanoseconds));
+}
+
+fn compute(ns: u64) {
     let start = monotonic_clock::now();
-    while ms.is_none_or(|ms| monotonic_clock::now() - start < nanoseconds(ms)) {
+    while monotonic_clock::now() - start < ns {
         black_box(());
     }
+}
+
+/// A byte after every half slice of computing, without end.
+fn drip(outparam: ResponseOutparam) {
+    let (stream, body) = start(outparam, 200);
+    while write(&stream, b"x").is_ok() {
+        compute(500_000);
+    }
+    end(stream, body, &[]);
 }
 
 /// Without end: the addition comes after the call, so it cannot become a loop. A frame is small, so

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use wasip3::cli::{environment, stderr, stdout};
 use wasip3::clocks::{monotonic_clock, system_clock};
-use wasip3::http::types::{ErrorCode, Fields, Request, Response, Trailers};
+use wasip3::http::client;
+use wasip3::http::types::{ErrorCode, Fields, Request, Response, Scheme, Trailers};
 use wasip3::wit_bindgen::{FutureReader, StreamReader, StreamResult, StreamWriter};
 use wasip3::{random, spawn_local, wit_future, wit_stream};
 
@@ -24,6 +25,7 @@ impl wasip3::exports::http::handler::Guest for Kitchen {
             pairs.find(|pair| pair.0 == name).map(|pair| pair.1)
         };
         let number = |name, default| option(name).map_or(default, |n| n.parse().unwrap());
+        let line = || option("line").unwrap_or("a line").to_owned();
         Ok(match path.rsplit('/').next().unwrap_or("") {
             // Answers.
             "hello" => text("hello world\n"),
@@ -32,6 +34,8 @@ impl wasip3::exports::http::handler::Guest for Kitchen {
             "now" => text(now()),
             "random" => text(random()),
             "status" => status(number("code", 200) as u16),
+            "miscount" => miscount(number("bytes", 0), number("size", 0), number("pause_ms", 0)),
+            "fetch" => text(fetch().await),
             "error" => {
                 return Err(ErrorCode::InternalError(Some("as the test wants it".into())));
             }
@@ -58,14 +62,37 @@ impl wasip3::exports::http::handler::Guest for Kitchen {
                 });
                 text("answered\n")
             }
+            "late-spin" => {
+                spawn_local(spin_and_print(number("pause_ms", 0), number("ms", 30), line()));
+                text("answered\n")
+            }
+            "stream-late-spin" => stream_late_spin(number("pause_ms", 0), number("ms", 30), line()),
+            "print-and-sleep" => {
+                let (mut writer, stream) = wit_stream::new();
+                let written = stdout::write_via_stream(stream);
+                writer.write_all(format!("{0}\n{0} without end", line()).into()).await;
+                sleep(3_600_000).await;
+                drop((writer, written));
+                text("slept\n")
+            }
             "print" => {
-                print(option("line").unwrap_or("a line")).await;
+                print(&line()).await;
                 text("printed\n")
             }
             // Misdeeds.
             "spin" => {
                 spin(option("ms").map(|ms| ms.parse().unwrap()));
                 text("spun\n")
+            }
+            "drip" => drip(),
+            "nag" => nag().await,
+            "nag-after" => {
+                spawn_local(async { nag().await });
+                text("answered\n")
+            }
+            "newlines" => {
+                newlines(number("bytes", 1) as usize).await;
+                text("printed\n")
             }
             "recurse" => text(recurse(0).to_string()),
             "grow" => grow(),
@@ -84,8 +111,12 @@ type End = FutureReader<Result<Option<Trailers>, ErrorCode>>;
 
 fn response(body: Option<StreamReader<u8>>, end: End) -> Response {
     // `trailer` announces what `/trailers` sends: some servers pass on no others.
-    let headers = [("content-type", "text/plain"), ("trailer", "x-trailer")]
-        .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+    response_with(&[("content-type", "text/plain"), ("trailer", "x-trailer")], body, end)
+}
+
+fn response_with(headers: &[(&str, &str)], body: Option<StreamReader<u8>>, end: End) -> Response {
+    let headers: Vec<_> =
+        headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
     Response::new(Fields::from_list(&headers).unwrap(), body, end).0
 }
 
@@ -94,12 +125,31 @@ fn written<W>(write: W) -> Response
 where
     W: AsyncFnOnce(StreamWriter<u8>) -> Result<Option<Trailers>, ErrorCode> + 'static,
 {
+    let (body, end) = begin(write);
+    response(Some(body), end)
+}
+
+fn begin<W>(write: W) -> (StreamReader<u8>, End)
+where
+    W: AsyncFnOnce(StreamWriter<u8>) -> Result<Option<Trailers>, ErrorCode> + 'static,
+{
     let (writer, body) = wit_stream::new();
     let (ended, end) = wit_future::new(|| Err(ErrorCode::HttpResponseIncomplete));
     spawn_local(async move {
         let _ = ended.write(write(writer).await).await;
     });
-    response(Some(body), end)
+    (body, end)
+}
+
+/// An answer whose length is not what it says, in two pieces.
+fn miscount(said: u64, size: u64, pause_ms: u64) -> Response {
+    let (body, end) = begin(async move |mut writer| {
+        writer.write_all(vec![b'x'; size as usize / 2]).await;
+        sleep(pause_ms).await;
+        writer.write_all(vec![b'x'; size as usize - size as usize / 2]).await;
+        Ok(None)
+    });
+    response_with(&[("content-length", &said.to_string())], Some(body), end)
 }
 
 fn text(text: impl Into<Vec<u8>>) -> Response {
@@ -206,6 +256,45 @@ async fn sleep(ms: u64) {
     }
 }
 
+/// What a request to elsewhere comes to.
+async fn fetch() -> String {
+    let end = wit_future::new(|| Ok(None)).1;
+    let request = Request::new(Fields::new(), None, end, None).0;
+    request.set_scheme(Some(&Scheme::Http)).unwrap();
+    request.set_authority(Some("127.0.0.1:1")).unwrap();
+    request.set_path_with_query(Some("/")).unwrap();
+    match client::send(request).await {
+        Ok(_) => "sent\n".to_owned(),
+        Err(code) => format!("{code:?}\n"),
+    }
+}
+
+/// Computes after the answer, for longer than a slice.
+async fn spin_and_print(pause_ms: u64, ms: u64, line: String) {
+    sleep(pause_ms).await;
+    spin(Some(ms));
+    print(&line).await;
+}
+
+fn stream_late_spin(pause_ms: u64, ms: u64, line: String) -> Response {
+    written(async move |mut writer| {
+        writer.write_all(b"ans".to_vec()).await;
+        sleep(1).await;
+        writer.write_all(b"wered\n".to_vec()).await;
+        spawn_local(spin_and_print(pause_ms, ms, line));
+        Ok(None)
+    })
+}
+
+/// Each byte is the end of an empty line.
+async fn newlines(bytes: usize) {
+    let (mut writer, stream) = wit_stream::new();
+    let written = stdout::write_via_stream(stream);
+    writer.write_all(vec![b'\n'; bytes]).await;
+    drop(writer);
+    let _ = written.await;
+}
+
 async fn print(line: &str) {
     let (mut writer, stream) = wit_stream::new();
     let written = stdout::write_via_stream(stream);
@@ -222,9 +311,31 @@ async fn print(line: &str) {
 }
 
 fn spin(ms: Option<u64>) {
+    compute(ms.map_or(u64::MAX, |ms| ms * 1_000_000));
+}
+
+fn compute(ns: u64) {
     let start = monotonic_clock::now();
-    while ms.is_none_or(|ms| monotonic_clock::now() - start < ms * 1_000_000) {
+    while monotonic_clock::now() - start < ns {
         black_box(());
+    }
+}
+
+/// A byte after every half slice of computing, without end.
+fn drip() -> Response {
+    written(async |mut writer| {
+        while writer.write_all(b"x".to_vec()).await.is_empty() {
+            compute(500_000);
+        }
+        Ok(None)
+    })
+}
+
+/// Computes nearly all of the time, and never for as long as a slice.
+async fn nag() -> ! {
+    loop {
+        compute(900_000);
+        monotonic_clock::wait_for(100_000).await;
     }
 }
 

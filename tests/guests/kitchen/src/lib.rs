@@ -1,6 +1,7 @@
 //! Every behaviour that a test of the fast lane needs: the last segment of the path selects it.
 
 use std::hint::black_box;
+use std::io::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ async fn handle(mut request: Request) -> Result<Response> {
         "redirect" => Ok(Response::redirect(options.to)),
         "header-named" => Ok(Response::text("").with_header(options.to, "value")),
         "many-headers" => Ok(many_headers(options.count)),
+        "miscount" => Ok(miscount(Body::from(vec![b'x'; options.size]), options.bytes)),
+        "miscount-stream" => Ok(miscount(pieces(options.size, options.pause_ms), options.bytes)),
         // Bodies.
         "echo" => echo(request.take_body()).await,
         "echo-stream" => Ok(Response::new(request.take_body())),
@@ -35,9 +38,16 @@ async fn handle(mut request: Request) -> Result<Response> {
         // Time.
         "sleep" => sleep(options.ms.unwrap_or(10)).await,
         "late" => Ok(late(options.ms.unwrap_or(50))),
+        "late-spin" => Ok(late_spin(options)),
+        "stream-late-spin" => Ok(stream_late_spin(options)),
         "print" => Ok(print(&options.line)),
+        "print-and-sleep" => print_and_sleep(&options.line).await,
         // Misdeeds.
         "spin" => Ok(spin(options.ms)),
+        "drip" => Ok(drip()),
+        "nag" => nag().await,
+        "nag-after" => Ok(nag_after()),
+        "newlines" => newlines(options.bytes),
         "recurse" => Ok(Response::text(recurse(0).to_string())),
         "grow" => grow(),
         "trap" => core::arch::wasm32::unreachable(),
@@ -141,6 +151,21 @@ fn echo_chunks(mut body: Body) -> Response {
     }))
 }
 
+/// An answer whose length is not what it says.
+fn miscount(body: Body, said: usize) -> Response {
+    Response::new(body).with_header("content-length", said.to_string())
+}
+
+/// Two pieces with a pause in between.
+fn pieces(size: usize, pause_ms: u64) -> Body {
+    Body::stream(async move |mut writer| {
+        writer.write(vec![b'x'; size / 2]).await?;
+        time::sleep(Duration::from_millis(pause_ms)).await;
+        writer.write(vec![b'x'; size - size / 2]).await?;
+        Ok(())
+    })
+}
+
 async fn read_slowly(mut body: Body, ms: u64) -> Result<Response> {
     let mut length = 0;
     while let Some(chunk) = body.chunk().await? {
@@ -196,6 +221,36 @@ fn late(ms: u64) -> Response {
     Response::text("answered\n")
 }
 
+/// Computes after the answer, for longer than a slice.
+fn late_spin(options: Options) -> Response {
+    spawn(spin_and_print(options));
+    Response::text("answered\n")
+}
+
+fn stream_late_spin(options: Options) -> Response {
+    Response::new(Body::stream(async move |mut writer| {
+        // They fail when the request is a HEAD.
+        let _ = writer.write("ans").await;
+        time::sleep(Duration::from_millis(1)).await;
+        let _ = writer.write("wered\n").await;
+        spawn(spin_and_print(options));
+        Ok(())
+    }))
+}
+
+async fn spin_and_print(options: Options) {
+    time::sleep(Duration::from_millis(options.pause_ms)).await;
+    spin(options.ms.or(Some(30)));
+    println!("{}", options.line);
+}
+
+/// A line, text without a line's end, and then no answer for long.
+async fn print_and_sleep(text: &str) -> Result<Response> {
+    print!("{text}\n{text} without end");
+    std::io::stdout().flush()?;
+    sleep(3_600_000).await
+}
+
 fn print(line: &str) -> Response {
     println!("{line}");
     eprintln!("on standard error: {line}");
@@ -203,11 +258,44 @@ fn print(line: &str) -> Response {
 }
 
 fn spin(ms: Option<u64>) -> Response {
+    compute(ms.map_or(Duration::MAX, Duration::from_millis));
+    Response::text("spun\n")
+}
+
+fn compute(time: Duration) {
     let start = time::now();
-    while ms.is_none_or(|ms| start.elapsed() < Duration::from_millis(ms)) {
+    while start.elapsed() < time {
         black_box(());
     }
-    Response::text("spun\n")
+}
+
+/// A byte after every half slice of computing, without end.
+fn drip() -> Response {
+    Response::new(Body::stream(async |mut writer| {
+        loop {
+            compute(Duration::from_micros(500));
+            writer.write("x").await?;
+        }
+    }))
+}
+
+/// Computes nearly all of the time, and never for as long as a slice.
+async fn nag() -> ! {
+    loop {
+        compute(Duration::from_micros(900));
+        time::sleep(Duration::from_micros(100)).await;
+    }
+}
+
+fn nag_after() -> Response {
+    spawn(async { nag().await });
+    Response::text("answered\n")
+}
+
+/// Each byte is the end of an empty line.
+fn newlines(bytes: usize) -> Result<Response> {
+    std::io::stdout().write_all(&vec![b'\n'; bytes])?;
+    Ok(Response::text("printed\n"))
 }
 
 /// Without end: the addition comes after the call, so it cannot become a loop. A frame is small, so
