@@ -171,7 +171,9 @@ impl Invocation {
             }
         }
         let Beginning { head, source, frames, .. } = beginning;
-        let streamed = Streamed { frames, source, invocation: self.pass_on() };
+        let due =
+            head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let streamed = Streamed { frames, source, due, invocation: self.pass_on() };
         let body =
             GuestBody { state: State::Streamed(Box::new(streamed)), on_loop: self.on_loop() };
         Ok(http::Response::from_parts(head, body))
@@ -247,6 +249,9 @@ struct Streamed {
     /// What was taken before the head was sent.
     frames: VecDeque<Frame<Bytes>>,
     source: Source,
+    /// Bytes that are still to come, if the guest has said how many there are: whoever sends them does
+    /// not ask for the end after the last.
+    due: Option<u64>,
     invocation: Invocation,
 }
 
@@ -333,6 +338,15 @@ fn broken(failure: &Failure) -> BodyFailed {
     BodyFailed(format!("{failure:?}"))
 }
 
+impl Drop for GuestBody {
+    /// A body that has been sent whole is not one that its client has left.
+    fn drop(&mut self) {
+        if matches!(&self.state, State::Streamed(streamed) if streamed.due == Some(0)) {
+            self.end();
+        }
+    }
+}
+
 impl http_body::Body for GuestBody {
     type Data = Bytes;
     type Error = BodyFailed;
@@ -349,6 +363,12 @@ impl http_body::Body for GuestBody {
             State::Streamed(streamed) => streamed.poll_frame(cx),
             State::Ended => return Poll::Ready(None),
         };
+        if let (State::Streamed(streamed), Poll::Ready(Some(Ok(frame)))) =
+            (&mut self.state, &polled)
+        {
+            let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+            streamed.due = streamed.due.map(|due| due.saturating_sub(length));
+        }
         match &polled {
             Poll::Ready(None) => self.end(),
             // The guest has failed, or will not be asked again: it is dropped here.
@@ -364,7 +384,7 @@ impl http_body::Body for GuestBody {
     fn is_end_stream(&self) -> bool {
         match &self.state {
             State::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
-            State::Streamed(_) => false,
+            State::Streamed(streamed) => streamed.due == Some(0),
             State::Ended => true,
         }
     }

@@ -252,6 +252,9 @@ enum Stopped {
     Failed(wasmtime::Error),
 }
 
+/// How often an instance is polled again at once, for each request in it.
+const STEPS_BACK_PER_REQUEST: usize = 4;
+
 /// Polls the instance with the watch running, and keeps the deadlines from outside: a guest that
 /// is in the middle of a slice lets nothing inside its store go on.
 async fn watch(
@@ -271,8 +274,9 @@ async fn watch(
     poll_fn(|cx| {
         let echo = echo.get_or_insert_with(|| Echo::new(cx.waker().clone()));
         let held = Cell::new(Duration::ZERO);
-        // Each guest may step back once; one that does nothing else lets the loop turn.
-        let mut polls_left = shared.in_flight.get();
+        // A guest steps back a few times on its way to an answer; one that does nothing else lets the
+        // loop turn.
+        let mut polls_left = STEPS_BACK_PER_REQUEST * shared.in_flight.get();
         let polled = echo.poll(
             |cx| {
                 let (polled, took) = meter.watch(|| inside.as_mut().poll(cx));
