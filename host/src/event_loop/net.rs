@@ -54,9 +54,7 @@ impl TcpListener {
             }
         }
     }
-}
 
-impl TcpListener {
     /// A connection that the kernel has taken already, if there is one; also when it has not yet
     /// told so.
     ///

@@ -23,10 +23,12 @@ pub(super) struct Beginning {
 pub(super) enum Filled {
     /// That was all.
     Whole,
-    /// There is no more for now; whether something came at all.
+    /// There is no more for now.
     Waits {
+        /// Whether something came at all.
         progress: bool,
     },
+    /// It will not come to its end.
     Broken(BodyFailed),
 }
 
@@ -62,6 +64,7 @@ impl Beginning {
     }
 }
 
+/// The pieces of a body as one.
 pub(super) fn join(mut frames: VecDeque<Frame<Bytes>>, length: usize) -> Bytes {
     let data = |frame: Frame<Bytes>| frame.into_data().unwrap_or_default();
     match frames.len() {

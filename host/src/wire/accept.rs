@@ -122,9 +122,9 @@ async fn accept_all<S: Service>(inner: Rc<Inner<S>>, listener: TcpListener) {
     let handle = &inner.shared.handle;
     'accepting: loop {
         for _ in 0..limits::ACCEPTS_PER_TURN {
-            let accepted = poll_fn(|cx| match listener.poll_accept(cx) {
-                Poll::Pending if inner.shared.draining.get() => Poll::Ready(None),
-                polled => polled.map(Some),
+            let accepted = poll_fn(|cx| match inner.shared.draining.get() {
+                true => Poll::Ready(None),
+                false => listener.poll_accept(cx).map(Some),
             });
             match accepted.await {
                 None => break 'accepting,
@@ -139,7 +139,9 @@ async fn accept_all<S: Service>(inner: Rc<Inner<S>>, listener: TcpListener) {
         }
         step_back().await;
     }
-    while let Ok(Some((stream, peer))) = listener.accept_waiting() {
+    // No more than the kernel can have kept: clients that go on coming are not waited for.
+    for _ in 0..limits::ACCEPT_BACKLOG {
+        let Ok(Some((stream, peer))) = listener.accept_waiting() else { break };
         Inner::take(&inner, stream, peer);
     }
     if let Some(task) = handle.current_task() {
