@@ -16,8 +16,8 @@
 //! Put it into a library crate of type `cdylib` and build it with
 //! `cargo build --release --target wasm32-wasip2`. The file exports Hob's own interface,
 //! `hob:host/handler`, which is a few times cheaper to call, and the standard one,
-//! `wasi:http/handler`, so that it runs under any other host of WASI 0.3 as well. It imports
-//! nothing of Hob's.
+//! `wasi:http/handler`, so that it runs under any other host of WASI 0.3 as well. Of Hob's own
+//! interfaces it imports those that it uses.
 //!
 //! | what | where |
 //! |---|---|
@@ -26,6 +26,7 @@
 //! | an answer, whole or written while the client reads | [`Response`], [`BodyWriter`] |
 //! | failure | [`Error`], [`Result`] |
 //! | waiting | [`time`] |
+//! | the tenant's folder | [`files`] |
 //! | work beside, or after, the answer | [`spawn`] |
 #![deny(missing_docs, unsafe_code)]
 
@@ -34,6 +35,7 @@ mod answer;
 pub mod bindings;
 mod body;
 mod error;
+pub mod files;
 mod headers;
 mod hob_lane;
 mod query;

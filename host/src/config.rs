@@ -1,6 +1,7 @@
 //! Owns `hob.toml`: from the text to values that are checked. A fault names file, line and key,
 //! and what to write instead.
 
+mod grants;
 mod path;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use toml::Spanned;
 
 pub use path::path_of_name;
 
+use crate::capabilities::Grants;
 use crate::handlers::{GuestLimits, Isolation};
 use crate::limits;
 use crate::wire::WireLimits;
@@ -36,6 +38,8 @@ pub struct Config {
     pub requests_in_flight: usize,
     /// How long requests in flight get to finish once the server stops.
     pub drain: Duration,
+    /// The folder in which each tenant has one for what it keeps.
+    pub data: PathBuf,
     /// The handlers.
     pub handlers: Vec<HandlerConfig>,
 }
@@ -45,6 +49,8 @@ pub struct Config {
 pub struct HandlerConfig {
     /// Its name in the log and the metrics.
     pub name: String,
+    /// Whose it is: handlers of one tenant share what it keeps.
+    pub tenant: String,
     /// Its component's file.
     pub component: PathBuf,
     /// The path below which it answers.
@@ -55,7 +61,31 @@ pub struct HandlerConfig {
     pub limits: GuestLimits,
     /// The environment it sees.
     pub environment: Vec<(String, String)>,
+    /// What it may ask for.
+    pub grants: Grants,
 }
+
+impl HandlerConfig {
+    /// A handler with nothing but defaults.
+    pub fn new(name: &str, component: PathBuf, path: String) -> Self {
+        HandlerConfig {
+            name: name.to_owned(),
+            tenant: DEFAULT_TENANT.to_owned(),
+            component,
+            path,
+            isolation: None,
+            limits: GuestLimits::default(),
+            environment: Vec::new(),
+            grants: Grants::default(),
+        }
+    }
+}
+
+/// Whose a handler is that names no tenant.
+const DEFAULT_TENANT: &str = "default";
+
+/// Where tenants keep things, unless `hob.toml` says otherwise.
+const DEFAULT_DATA: &str = "data";
 
 impl Default for Config {
     fn default() -> Self {
@@ -68,6 +98,7 @@ impl Default for Config {
             wire: WireLimits::default(),
             requests_in_flight: limits::REQUESTS_IN_FLIGHT_MAX,
             drain: limits::DRAIN,
+            data: PathBuf::from(DEFAULT_DATA),
             handlers: Vec::new(),
         }
     }
@@ -110,6 +141,7 @@ struct Server {
     access_log: Option<bool>,
     requests_in_flight: Option<Spanned<usize>>,
     drain_ms: Option<Spanned<u64>>,
+    data: Option<PathBuf>,
 }
 
 #[derive(Default, Deserialize)]
@@ -135,11 +167,14 @@ struct Limits {
 #[serde(deny_unknown_fields)]
 struct Handler {
     name: Spanned<String>,
+    tenant: Option<Spanned<String>>,
     component: Spanned<PathBuf>,
     path: Option<Spanned<String>>,
     isolation: Option<Spanned<String>>,
     #[serde(default)]
     limits: Limits,
+    #[serde(default)]
+    grants: grants::File,
     #[serde(default)]
     environment: BTreeMap<String, String>,
 }
@@ -227,8 +262,16 @@ impl Checker<'_> {
 
     fn config(&mut self, file: File) -> Config {
         let defaults = Config::default();
-        let Server { listen, admin, host_threads, loops, access_log, requests_in_flight, drain_ms } =
-            file.server;
+        let Server {
+            listen,
+            admin,
+            host_threads,
+            loops,
+            access_log,
+            requests_in_flight,
+            drain_ms,
+            data,
+        } = file.server;
         let admin = match admin {
             None => defaults.admin,
             Some(off) if off.get_ref() == "off" => None,
@@ -255,6 +298,7 @@ impl Checker<'_> {
                 defaults.requests_in_flight,
             ),
             drain: self.time("server.drain_ms", drain_ms, defaults.drain),
+            data: self.folder().join(data.as_deref().unwrap_or(Path::new(DEFAULT_DATA))),
             handlers: self.handlers(file.handlers, general),
         }
     }
@@ -332,15 +376,8 @@ impl Checker<'_> {
     }
 
     fn handler(&mut self, file: Handler, general: GuestLimits) -> HandlerConfig {
-        let name = file.name.get_ref().clone();
-        if name.is_empty()
-            || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-        {
-            self.fault(
-                file.name.span().start,
-                &format!("`name` is `{name}`; use letters, digits, `-`, `_` and `.`"),
-            );
-        }
+        let name = self.name("name", &file.name);
+        let tenant = file.tenant.map(|tenant| self.name("tenant", &tenant));
         let path = match &file.path {
             None => format!("/{name}"),
             Some(path) => {
@@ -371,15 +408,35 @@ impl Checker<'_> {
                 })
                 .ok()
         });
-        let folder = self.path.parent().unwrap_or(Path::new(""));
+        let component = self.folder().join(file.component.get_ref());
         HandlerConfig {
-            component: folder.join(file.component.get_ref()),
-            path,
+            tenant: tenant.unwrap_or_else(|| DEFAULT_TENANT.to_owned()),
             isolation,
             limits: self.limits(general, &file.limits, "handler.limits"),
             environment: file.environment.into_iter().collect(),
-            name,
+            grants: self.grants(file.grants),
+            ..HandlerConfig::new(&name, component, path)
         }
+    }
+
+    /// The folder of the file: paths in it are relative to that.
+    fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// A name that may stand in a path and in the log.
+    fn name(&mut self, key: &str, text: &Spanned<String>) -> String {
+        let name = text.get_ref();
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        if name.is_empty() || !name.bytes().all(is_plain) || name.starts_with('.') {
+            self.fault(
+                text.span().start,
+                &format!(
+                    "`{key}` is `{name}`; use letters, digits, `-`, `_` and `.`, and no `.` in front"
+                ),
+            );
+        }
+        name.clone()
     }
 
     fn address(&mut self, key: &str, text: &Spanned<String>) -> Option<SocketAddr> {

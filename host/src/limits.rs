@@ -31,6 +31,9 @@ pub const HOST_THREADS_MAX: usize = 1024;
 /// threads; whoever comes later is better told so at once.
 pub const HOST_JOBS_MAX: usize = 4096;
 
+/// Jobs of one tenant among them, so that one that floods leaves room for the others.
+pub const HOST_JOBS_PER_QUEUE_MAX: usize = 1024;
+
 /// Event loops in one process. Beyond the number of cores they only take turns.
 pub const LOOPS_MAX: usize = 256;
 
@@ -255,6 +258,18 @@ pub const HANDLES_MAX: usize = 65_536;
 /// for some milliseconds; what is larger comes as a stream.
 pub const HOSTCALL_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Bytes of a file, or of a range of one, that is read in one call.
+pub const FILE_WHOLE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Bytes of a piece of a file that is read piece by piece.
+pub const FILE_PIECE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Entries of a folder that is listed: they are sorted before a page of them is taken.
+pub const FOLDER_ENTRIES_MAX: usize = 100_000;
+
+/// Entries of one page of a folder.
+pub const FOLDER_PAGE_MAX: usize = 1000;
+
 /// Random bytes a guest may ask for at once.
 pub const RANDOM_BYTES_MAX: u64 = 64 * 1024;
 
@@ -264,6 +279,12 @@ pub const FIELDS_BYTES_MAX: usize = 128 * 1024;
 /// A `shared` instance that is being replaced gets this long beyond the wall limit to finish the
 /// other requests in it.
 pub const RETIRE_GRACE: Duration = Duration::from_secs(1);
+
+// ---- Timeline -------------------------------------------------------------------------------
+
+/// Events of a loop, and of the host threads, that the timeline remembers: some thousand requests,
+/// in about a megabyte.
+pub const TIMELINE_ENTRIES_MAX: usize = 16_384;
 
 // ---- Log ------------------------------------------------------------------------------------
 
@@ -293,6 +314,7 @@ pub const LOG_PATH_BYTES_MAX: usize = 512;
 const _: () = {
     assert!(CONNECTION_BUFFER_BYTES_MAX > HEAD_BYTES_MAX);
     assert!(WRITE_JOINED_BYTES_MAX <= READ_BYTES);
+    assert!(HOST_JOBS_PER_QUEUE_MAX < HOST_JOBS_MAX);
     assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX);
     assert!(ADMIN_CONNECTIONS_MAX < DESCRIPTORS_RESERVED);
     assert!(REQUESTS_IN_FLIGHT_MAX < INSTANCES as usize);

@@ -5,6 +5,7 @@ mod access;
 mod dispatch;
 mod index;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -12,17 +13,20 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use futures_util::future::{Either, select};
 
 use crate::admin::AdminService;
-use crate::capabilities::{GuestContext, Stdio};
+use crate::capabilities::{Granted, GuestContext, Stdio, StoreError, Stores};
 use crate::config::{Config, HandlerConfig};
 use crate::engine::{Cache, ComponentFile, Engines, FileError, Ticker, TickerHandle};
-use crate::event_loop::{Clock, EventLoop, HostThreads, Pending, Settle};
+use crate::event_loop::{Clock, EventLoop, HostQueue, HostThreads, Pending, Settle};
 use crate::handlers::{DeployError, Deployment, Handler, Plan};
 use crate::limits;
-use crate::observe::{HandlerMetrics, Line, Log, LoopMetrics, ServerMetrics};
+use crate::observe::{
+    HandlerMetrics, HostThreadMetrics, Line, Log, LoopMetrics, ServerMetrics, Timeline,
+};
 use crate::tenants::Routes;
 use crate::wire::{self, Acceptor};
 use dispatch::{Dispatcher, Parts};
@@ -34,6 +38,8 @@ pub enum StartError {
     File(FileError),
     /// A component.
     Deploy(DeployError),
+    /// What a tenant keeps.
+    Store(StoreError),
     /// A listening address.
     Listen(SocketAddr, io::Error),
     /// The machine refuses something else: a thread, a descriptor.
@@ -45,6 +51,7 @@ impl std::fmt::Display for StartError {
         match self {
             StartError::File(error) => error.fmt(f),
             StartError::Deploy(error) => error.fmt(f),
+            StartError::Store(error) => error.fmt(f),
             StartError::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => {
                 write!(
                     f,
@@ -100,6 +107,7 @@ pub fn deploy(
             path: path.to_owned(),
             isolation: handler.isolation,
             limits: handler.limits,
+            grants: handler.grants.clone(),
         };
         let deployment = Deployment::new(plan, &component, &engines, cache, &mut compiling)
             .map_err(StartError::Deploy)?;
@@ -186,8 +194,16 @@ impl Server {
     pub fn run(self, started: impl FnOnce(Stop)) -> Result<(), StartError> {
         let Server { config, deployed, log, listeners, admin_listener, .. } = self;
         let system = |what| move |error| StartError::System(what, error);
-        let host_threads =
-            HostThreads::new(config.host_threads).map_err(system("make the host threads"))?;
+        let host_thread_metrics = Arc::<HostThreadMetrics>::default();
+        let origin = Instant::now();
+        let timelines: Vec<_> = (0..=listeners.len()).map(|_| Timeline::new(origin)).collect();
+        let host_threads = HostThreads::new(
+            config.host_threads,
+            host_thread_metrics.clone(),
+            timelines[listeners.len()].clone(),
+        )
+        .map_err(system("make the host threads"))?;
+        let households = households(&config, &host_threads)?;
         let ticker = Ticker::start(deployed.engines.made().cloned().collect())
             .map_err(system("start the epoch's thread"))?;
         let loop_metrics: Vec<_> =
@@ -197,6 +213,8 @@ impl Server {
         let metrics = Arc::new(ServerMetrics {
             loops: loop_metrics.clone(),
             handlers: of_handlers.chain([unrouted.clone()]).collect(),
+            host_threads: host_thread_metrics,
+            timelines: timelines.clone(),
             log_lines_dropped: log.dropped(),
         });
         let site = Arc::new(Site {
@@ -205,6 +223,7 @@ impl Server {
             log,
             ticker: ticker.handle(),
             host_threads,
+            households,
             metrics,
             unrouted,
             ready: AtomicBool::new(true),
@@ -216,7 +235,8 @@ impl Server {
             let (settle, stopped) = Pending::new();
             settles.push(settle);
             let metrics = loop_metrics[index].clone();
-            seats.push(Seat { index, site: site.clone(), listener, metrics, stopped });
+            let timeline = timelines[index].clone();
+            seats.push(Seat { index, site: site.clone(), listener, metrics, timeline, stopped });
         }
         let stop = Stop(Arc::new(Mutex::new(settles)));
         let stop_others = StopOthers(stop.clone());
@@ -249,6 +269,8 @@ struct Site {
     log: Log,
     ticker: TickerHandle,
     host_threads: HostThreads,
+    /// One for each handler.
+    households: Vec<Household>,
     metrics: Arc<ServerMetrics>,
     unrouted: Arc<HandlerMetrics>,
     /// Cleared when the server begins to drain.
@@ -261,7 +283,29 @@ struct Seat {
     site: Arc<Site>,
     listener: std::net::TcpListener,
     metrics: Arc<LoopMetrics>,
+    timeline: Timeline,
     stopped: Pending<()>,
+}
+
+/// What a handler has of its tenant's: its place in the host threads' turns, and what it is
+/// granted.
+struct Household {
+    queue: HostQueue,
+    granted: Granted,
+}
+
+/// Opens what the handlers are granted. Each tenant has one queue and one set of stores.
+fn households(config: &Config, pool: &HostThreads) -> Result<Vec<Household>, StartError> {
+    let mut tenants: BTreeMap<&str, (HostQueue, Stores)> = BTreeMap::new();
+    let mut households = Vec::new();
+    for handler in &config.handlers {
+        let (queue, stores) = tenants
+            .entry(&handler.tenant)
+            .or_insert_with(|| (pool.queue(), Stores::new(&config.data, &handler.tenant)));
+        let granted = stores.open(&handler.grants).map_err(StartError::Store)?;
+        households.push(Household { queue: queue.clone(), granted });
+    }
+    Ok(households)
 }
 
 /// A loop that is ready to turn.
@@ -301,18 +345,23 @@ impl Seat {
 
     /// Makes the loop and all that lives on it.
     fn sit(self, admin: Option<std::net::TcpListener>) -> io::Result<Seated> {
-        let Seat { index, site, listener, metrics, stopped } = self;
+        let Seat { index, site, listener, metrics, timeline, stopped } = self;
         let event_loop = EventLoop::new(Clock::Real, metrics.clone())?;
         let handle = event_loop.handle();
         let handlers: Vec<Rc<Handler>> = site
             .handlers
             .iter()
-            .map(|(config, deployment)| {
+            .zip(&site.households)
+            .map(|((config, deployment), household)| {
                 let context = Arc::new(GuestContext {
                     name: config.name.clone(),
                     environment: config.environment.clone(),
                     remote: event_loop.remote(),
                     stdio: Stdio::new(&config.name, site.log.clone()),
+                    queue: household.queue.clone(),
+                    granted: household.granted.clone(),
+                    timeline: timeline.clone(),
+                    resumed: Mutex::default(),
                 });
                 Handler::new(deployment.clone(), context, site.ticker.clone(), handle.clone())
             })
@@ -326,6 +375,7 @@ impl Seat {
             handle: handle.clone(),
             log: site.log.clone(),
             metrics: metrics.clone(),
+            timeline,
             unrouted: site.unrouted.clone(),
             config: &site.config,
         });

@@ -15,6 +15,7 @@ mod deadlines;
 mod departures;
 mod drain;
 mod failures;
+mod files;
 mod harness;
 mod http;
 mod languages;

@@ -4,9 +4,24 @@
 use std::sync::mpsc;
 use std::sync::{Arc, Barrier};
 use std::thread;
+use std::time::Instant;
 
-use hob::event_loop::{Clock, EventLoop, HostThreads, Lane, Refused};
+use hob::event_loop::{Clock, EventLoop, HostQueue, HostThreads, Refused, Work};
 use hob::limits;
+use hob::observe::Timeline;
+
+const QUICK: Work = Work::quick("test.quick");
+const SLOW: Work = Work::slow("test.slow");
+
+fn host_threads(threads: usize) -> HostThreads {
+    let timeline = Timeline::new(Instant::now());
+    HostThreads::new(threads, Arc::default(), timeline).expect("a pool")
+}
+
+/// The queue of the one party of a pool.
+fn pool(threads: usize) -> HostQueue {
+    host_threads(threads).queue()
+}
 
 fn event_loop() -> EventLoop {
     EventLoop::new(Clock::Real, Arc::default()).expect("a loop can be made")
@@ -14,26 +29,26 @@ fn event_loop() -> EventLoop {
 
 #[test]
 fn a_job_runs_on_another_thread_and_wakes_the_loop() {
-    let pool = HostThreads::new(2).expect("a pool");
+    let queue = pool(2);
     let mut event_loop = event_loop();
     let remote = event_loop.remote();
     let here = thread::current().id();
     let there = event_loop
-        .run(async move { remote.host_thread(&pool, Lane::Quick, || thread::current().id()).await })
+        .run(async move { remote.host_thread(&queue, QUICK, || thread::current().id()).await })
         .expect("the loop runs");
     assert_ne!(there.expect("the job ran"), here);
 }
 
 #[test]
 fn a_job_that_panics_is_reported_and_its_thread_serves_the_next() {
-    let pool = HostThreads::new(1).expect("a pool");
+    let queue = pool(1);
     let mut event_loop = event_loop();
     let remote = event_loop.remote();
     let (first, second) = event_loop
         .run(async move {
             let panics = || std::panic::resume_unwind(Box::new("on purpose"));
-            let first: Result<(), _> = remote.host_thread(&pool, Lane::Quick, panics).await;
-            (first, remote.host_thread(&pool, Lane::Quick, || 7).await)
+            let first: Result<(), _> = remote.host_thread(&queue, QUICK, panics).await;
+            (first, remote.host_thread(&queue, QUICK, || 7).await)
         })
         .expect("the loop runs");
     assert_eq!((first, second), (Err(Refused::Panicked), Ok(7)));
@@ -41,7 +56,7 @@ fn a_job_that_panics_is_reported_and_its_thread_serves_the_next() {
 
 #[test]
 fn slow_work_leaves_threads_for_quick_work() {
-    let pool = HostThreads::new(4).expect("a pool");
+    let queue = pool(4);
     let mut event_loop = event_loop();
     let remote = event_loop.remote();
     let (release, held) = mpsc::channel::<()>();
@@ -52,10 +67,10 @@ fn slow_work_leaves_threads_for_quick_work() {
                 .map(|_| {
                     let held = held.clone();
                     let wait = move || held.lock().expect("held").recv();
-                    remote.host_thread(&pool, Lane::Slow, wait)
+                    remote.host_thread(&queue, SLOW, wait)
                 })
                 .collect();
-            let quick = remote.host_thread(&pool, Lane::Quick, || "quick").await;
+            let quick = remote.host_thread(&queue, QUICK, || "quick").await;
             drop(release);
             for slow in slow {
                 assert!(slow.await.expect("the job ran").is_err(), "the channel was closed");
@@ -68,7 +83,7 @@ fn slow_work_leaves_threads_for_quick_work() {
 
 #[test]
 fn a_full_queue_refuses_at_once() {
-    let pool = HostThreads::new(1).expect("a pool");
+    let queue = pool(1);
     let mut event_loop = event_loop();
     let remote = event_loop.remote();
     let begun = Arc::new(Barrier::new(2));
@@ -76,16 +91,16 @@ fn a_full_queue_refuses_at_once() {
     let outcome = event_loop
         .run(async move {
             let barrier = begun.clone();
-            let running = remote.host_thread(&pool, Lane::Quick, move || {
+            let running = remote.host_thread(&queue, QUICK, move || {
                 barrier.wait();
                 // Ends when the sender is dropped.
                 let _ = held.recv();
             });
             begun.wait();
-            let waiting: Vec<_> = (0..limits::HOST_JOBS_MAX)
-                .map(|_| remote.host_thread(&pool, Lane::Quick, || ()))
+            let waiting: Vec<_> = (0..limits::HOST_JOBS_PER_QUEUE_MAX)
+                .map(|_| remote.host_thread(&queue, QUICK, || ()))
                 .collect();
-            let refused = remote.host_thread(&pool, Lane::Quick, || ()).await;
+            let refused = remote.host_thread(&queue, QUICK, || ()).await;
             drop(release);
             running.await.expect("the job ran");
             for job in waiting {
@@ -99,21 +114,82 @@ fn a_full_queue_refuses_at_once() {
 
 #[test]
 fn a_job_no_one_waits_for_is_not_begun() {
-    let pool = HostThreads::new(1).expect("a pool");
+    let queue = pool(1);
     let mut event_loop = event_loop();
     let remote = event_loop.remote();
     let (release, held) = mpsc::channel::<()>();
     let (report, reported) = mpsc::channel::<&str>();
     event_loop
         .run(async move {
-            let running = remote.host_thread(&pool, Lane::Quick, move || held.recv());
-            let dropped = remote.host_thread(&pool, Lane::Quick, move || report.send("begun"));
+            let running = remote.host_thread(&queue, QUICK, move || held.recv());
+            let dropped = remote.host_thread(&queue, QUICK, move || report.send("begun"));
             drop(dropped);
             drop(release);
             running.await.expect("the job ran").expect_err("the channel was closed");
             // The queue is in order, so the dropped job has been passed over when this one ends.
-            remote.host_thread(&pool, Lane::Quick, || ()).await.expect("the job ran");
+            remote.host_thread(&queue, QUICK, || ()).await.expect("the job ran");
         })
         .expect("the loop runs");
     assert!(reported.recv().is_err(), "the job's sender was dropped without a word");
+}
+
+#[test]
+fn parties_take_turns_and_a_flood_of_one_leaves_room_for_the_other() {
+    let pool = host_threads(1);
+    let (flood, other) = (pool.queue(), pool.queue());
+    let mut event_loop = event_loop();
+    let remote = event_loop.remote();
+    let (release, held) = mpsc::channel::<()>();
+    let (report, order) = mpsc::channel::<&str>();
+    event_loop
+        .run(async move {
+            let running = remote.host_thread(&flood, QUICK, move || held.recv());
+            let job = |who: &'static str| {
+                let report = report.clone();
+                move || report.send(who).expect("someone listens")
+            };
+            let flooded: Vec<_> = (0..limits::HOST_JOBS_PER_QUEUE_MAX)
+                .map(|_| remote.host_thread(&flood, QUICK, job("flood")))
+                .collect();
+            let refused = remote.host_thread(&flood, QUICK, job("flood")).await;
+            assert_eq!(refused, Err(Refused::Busy));
+            let others: Vec<_> =
+                (0..3).map(|_| remote.host_thread(&other, QUICK, job("other"))).collect();
+            drop(release);
+            running.await.expect("the job ran").expect_err("the channel was closed");
+            for job in others.into_iter().chain(flooded) {
+                job.await.expect("a job that was taken runs");
+            }
+        })
+        .expect("the loop runs");
+    let first: Vec<_> = order.iter().take(6).collect();
+    assert_eq!(first, ["flood", "other", "flood", "other", "flood", "other"]);
+}
+
+#[test]
+fn quick_work_that_never_ends_does_not_keep_slow_work_waiting() {
+    let queue = pool(1);
+    let mut event_loop = event_loop();
+    let remote = event_loop.remote();
+    let (release, held) = mpsc::channel::<()>();
+    let (report, order) = mpsc::channel::<&str>();
+    event_loop
+        .run(async move {
+            let running = remote.host_thread(&queue, QUICK, move || held.recv());
+            let job = |who: &'static str| {
+                let report = report.clone();
+                move || report.send(who).expect("someone listens")
+            };
+            let quick: Vec<_> =
+                (0..10).map(|_| remote.host_thread(&queue, QUICK, job("quick"))).collect();
+            let slow = remote.host_thread(&queue, SLOW, job("slow"));
+            drop(release);
+            running.await.expect("the job ran").expect_err("the channel was closed");
+            slow.await.expect("the job ran");
+            for job in quick {
+                job.await.expect("the job ran");
+            }
+        })
+        .expect("the loop runs");
+    assert_eq!(order.iter().next(), Some("slow"));
 }

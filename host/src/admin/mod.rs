@@ -1,4 +1,4 @@
-//! Owns the second listener: health, readiness, metrics. It is for operators and is not reachable
+//! Owns the second listener: health, readiness, metrics, timeline. It is for operators and is not reachable
 //! from outside by default.
 
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
-use crate::observe::{ServerMetrics, render};
+use crate::observe::{ServerMetrics, render, timeline_json, timeline_trace};
 use crate::wire::{Exchange, Fault, Incoming, Service};
 
 /// Answers on the second listener.
@@ -34,15 +34,26 @@ impl AdminService {
             "/healthz" => text(StatusCode::OK, "ok\n".into()),
             "/readyz" if (self.is_ready)() => text(StatusCode::OK, "ready\n".into()),
             "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n".into()),
-            "/metrics" => {
-                let mut response = text(StatusCode::OK, render(&self.metrics));
-                let format = HeaderValue::from_static("text/plain; version=0.0.4");
-                response.headers_mut().insert(CONTENT_TYPE, format);
-                response
-            }
-            _ => text(StatusCode::NOT_FOUND, "try /healthz, /readyz or /metrics\n".into()),
+            "/metrics" => typed("text/plain; version=0.0.4", render(&self.metrics)),
+            "/debug/timeline" => match request.uri().query() {
+                None => typed("application/json", timeline_json(&self.metrics.timelines)),
+                Some("format=trace") => {
+                    typed("application/json", timeline_trace(&self.metrics.timelines))
+                }
+                Some(_) => text(StatusCode::BAD_REQUEST, "the query may be format=trace\n".into()),
+            },
+            _ => text(
+                StatusCode::NOT_FOUND,
+                "try /healthz, /readyz, /metrics or /debug/timeline\n".into(),
+            ),
         }
     }
+}
+
+fn typed(format: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut response = text(StatusCode::OK, body);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format));
+    response
 }
 
 fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {

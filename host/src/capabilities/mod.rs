@@ -4,13 +4,17 @@
 mod body;
 mod calls;
 mod clocks;
+mod files;
+mod grants;
 mod link;
 mod outbound;
 mod output;
 mod poll;
 mod stdio;
+mod stores;
+mod treaty;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
@@ -20,12 +24,15 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 pub use body::IncomingBody;
 pub use body::bindings::hob::host::body as body_bindings;
 pub use calls::{Culprit, SharedCalls};
+pub use grants::{Access, Grants, Missing};
 pub use link::{current_request, linker};
 pub use stdio::{Lines, Speaker, Stdio, Stream};
+pub use stores::{Granted, StoreError, Stores};
 
 use crate::engine::{MemoryMeter, Meter};
-use crate::event_loop::Remote;
+use crate::event_loop::{HostQueue, Remote};
 use crate::limits;
+use crate::observe::Timeline;
 use crate::wire::RequestId;
 use outbound::Outbound;
 
@@ -39,6 +46,15 @@ pub struct GuestContext {
     pub remote: Remote,
     /// Where its output goes.
     pub stdio: Stdio,
+    /// Where its tenant's work waits for a host thread.
+    pub queue: HostQueue,
+    /// What it was granted.
+    pub granted: Granted,
+    /// Where what happens is noted.
+    pub timeline: Timeline,
+    /// Requests whose operation has ended since the loop last looked: the next poll runs their
+    /// guests.
+    pub resumed: Mutex<Vec<u64>>,
 }
 
 /// The data of a guest's store.
@@ -57,6 +73,8 @@ pub struct GuestState {
     pub calls: Option<SharedCalls>,
     /// Whose time was used up.
     pub culprit: Option<Culprit>,
+    /// The request for which the function of the host is called that runs now.
+    asking: Option<RequestId>,
     context: Arc<GuestContext>,
     /// Made when the guest first asks for anything in it: most of what a small handler costs
     /// would be this.
@@ -80,6 +98,7 @@ impl GuestState {
             speaker: Speaker::default(),
             calls: None,
             culprit: None,
+            asking: None,
             context,
             wasi: None,
             http,
@@ -132,7 +151,7 @@ impl WasiView for GuestState {
     }
 }
 
-/// No file, no socket, no argument: what a guest gets of these is a grant, and there is none yet.
+/// No socket, no argument, and of files what is granted.
 fn build(context: &GuestContext, speaker: &Speaker) -> WasiCtx {
     let mut builder = WasiCtxBuilder::new();
     builder
@@ -143,6 +162,10 @@ fn build(context: &GuestContext, speaker: &Speaker) -> WasiCtx {
         .allow_ip_name_lookup(false)
         .stdout(context.stdio.open(Stream::Stdout, speaker.clone()))
         .stderr(context.stdio.open(Stream::Stderr, speaker.clone()));
+    if let Some(files) = &context.granted.files {
+        // A folder that has gone meanwhile is one the guest does not find.
+        let _ = builder.preopened_dir(files.path(), "/", files.permissions());
+    }
     builder.build()
 }
 

@@ -8,7 +8,6 @@ use anyhow::{Context, Result, bail};
 
 use super::build::{self, Built};
 use crate::config::{Config, HandlerConfig, path_of_name};
-use crate::handlers::GuestLimits;
 
 /// The configuration that TARGET stands for. With `build`, what a folder holds is built first.
 pub(super) fn resolve(target: &Path, build: bool) -> Result<Config> {
@@ -102,14 +101,7 @@ fn stem(component: &Path) -> Result<&str> {
 }
 
 fn handler(name: &str, component: &Path, path: String) -> HandlerConfig {
-    HandlerConfig {
-        name: name.to_owned(),
-        component: component.to_owned(),
-        path,
-        isolation: None,
-        limits: GuestLimits::default(),
-        environment: Vec::new(),
-    }
+    HandlerConfig::new(name, component.to_owned(), path)
 }
 
 fn with_handlers(handlers: Vec<HandlerConfig>) -> Config {

@@ -24,6 +24,15 @@ pub struct Meter {
     limit: u64,
 }
 
+/// A run of a guest on the loop.
+#[derive(Clone, Copy, Debug)]
+pub struct Ran {
+    /// When it began.
+    pub begun: Instant,
+    /// How long it took.
+    pub took: Duration,
+}
+
 /// What an interrupted guest is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slice {
@@ -58,15 +67,16 @@ impl Meter {
         })
     }
 
-    /// Runs `poll`, which lets the guest run, and says how long it took.
-    pub fn watch<T>(&self, poll: impl FnOnce() -> T) -> (T, Duration) {
+    /// Runs `poll`, which lets the guest run, and says when it began and how long it took.
+    pub fn watch<T>(&self, poll: impl FnOnce() -> T) -> (T, Ran) {
         let started = self.now();
         self.poll_started.store(started, Ordering::Relaxed);
         self.ticker.wake();
         let outcome = poll();
         let took = self.now() - started;
         self.used.fetch_add(took, Ordering::Relaxed);
-        (outcome, Duration::from_nanos(took))
+        let begun = self.base + Duration::from_nanos(started);
+        (outcome, Ran { begun, took: Duration::from_nanos(took) })
     }
 
     /// Time on the loop since the last reset, without the poll under way.

@@ -19,7 +19,7 @@ pub use artifact::{Cache, CompileError};
 pub use component_file::{ComponentFile, FileError};
 pub use epoch::{Ticker, TickerHandle};
 pub use memory::MemoryMeter;
-pub use meter::{CpuLimitReached, Meter, Slice};
+pub use meter::{CpuLimitReached, Meter, Ran, Slice};
 
 use crate::limits;
 

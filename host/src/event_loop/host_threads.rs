@@ -3,14 +3,21 @@
 //! They are the blocking threads of a tokio runtime that runs nothing else: `wasmtime-wasi` does
 //! its file work on the runtime it finds around it, so that work and ours share the same threads
 //! and the same bound. This is the only file that names tokio's runtime.
+//!
+//! # Whose turn it is
+//! Jobs come through queues of bounded length, one for each party that is to have its share. A
+//! thread that is free takes the next job of the next queue, quick ones first. Slow ones are never
+//! on more than half of the threads, and never on none while a thread becomes free twice.
 
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use super::remote::{Refused, Settle};
 use crate::limits;
+use crate::observe::{Happening, HostThreadMetrics, Timeline};
 
 /// How long a job is likely to hold its thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +28,33 @@ pub enum Lane {
     Slow,
 }
 
-type Job = Box<dyn FnOnce() + Send>;
+/// What a job is: for its turn, and for who looks on.
+#[derive(Clone, Copy, Debug)]
+pub struct Work {
+    /// Its name in the metrics and the timeline, as `files.read`.
+    pub operation: &'static str,
+    /// Which threads it may have.
+    pub lane: Lane,
+    /// The request it is done for, if it is for one.
+    pub request: Option<u64>,
+}
+
+impl Work {
+    /// Work of a few milliseconds.
+    pub const fn quick(operation: &'static str) -> Self {
+        Work { operation, lane: Lane::Quick, request: None }
+    }
+
+    /// Longer work.
+    pub const fn slow(operation: &'static str) -> Self {
+        Work { operation, lane: Lane::Slow, request: None }
+    }
+
+    /// The same, for a request.
+    pub fn for_request(self, request: Option<u64>) -> Self {
+        Work { request, ..self }
+    }
+}
 
 /// The pool. Cheap to clone.
 #[derive(Clone)]
@@ -29,18 +62,44 @@ pub struct HostThreads {
     inner: Arc<Inner>,
 }
 
+/// A party's way into the pool: its jobs wait here for their turn. Cheap to clone.
+#[derive(Clone)]
+pub struct HostQueue {
+    pool: HostThreads,
+    index: usize,
+}
+
 struct Inner {
     runtime: tokio::runtime::Handle,
     /// Kept so that the threads live as long as the pool; not here only while it is dropped.
     owner: Option<tokio::runtime::Runtime>,
-    threads: usize,
-    queue: Mutex<Queue>,
+    metrics: Arc<HostThreadMetrics>,
+    timeline: Timeline,
+    jobs: Mutex<Jobs>,
+}
+
+struct Job {
+    work: Work,
+    queued: Instant,
+    run: Box<dyn FnOnce() + Send>,
+}
+
+/// The jobs that wait, and the threads that are at work.
+struct Jobs {
+    /// Which threads are at work.
+    busy: Vec<bool>,
+    slow_running: usize,
+    /// Whether the job begun last was a slow one.
+    slow_was_last: bool,
+    waiting: usize,
+    parties: Vec<Party>,
+    /// Parties with a quick job, and with a slow one, each at most once, next first.
+    quick_turns: VecDeque<usize>,
+    slow_turns: VecDeque<usize>,
 }
 
 #[derive(Default)]
-struct Queue {
-    running: usize,
-    slow_running: usize,
+struct Party {
     quick: VecDeque<Job>,
     slow: VecDeque<Job>,
 }
@@ -50,14 +109,26 @@ impl HostThreads {
     ///
     /// # Errors
     /// When the runtime cannot be made.
-    pub fn new(threads: usize) -> io::Result<Self> {
+    pub fn new(
+        threads: usize,
+        metrics: Arc<HostThreadMetrics>,
+        timeline: Timeline,
+    ) -> io::Result<Self> {
         let owner = tokio::runtime::Builder::new_current_thread()
             .max_blocking_threads(threads)
             .thread_name("host-thread")
             .build()?;
         let runtime = owner.handle().clone();
-        let inner = Inner { runtime, owner: Some(owner), threads, queue: Mutex::default() };
+        let jobs = Mutex::new(Jobs::new(threads));
+        let inner = Inner { runtime, owner: Some(owner), metrics, timeline, jobs };
         Ok(HostThreads { inner: Arc::new(inner) })
+    }
+
+    /// A queue of its own for one more party.
+    pub fn queue(&self) -> HostQueue {
+        let mut jobs = self.inner.jobs.lock().expect("host threads' jobs");
+        jobs.parties.push(Party::default());
+        HostQueue { pool: self.clone(), index: jobs.parties.len() - 1 }
     }
 
     /// Makes this pool the one that code written for tokio finds on the calling thread.
@@ -65,42 +136,42 @@ impl HostThreads {
         self.inner.runtime.enter()
     }
 
+    /// Hands jobs to threads while there are threads to spare.
+    fn start(&self, jobs: &mut Jobs) {
+        while let Some((job, thread)) = jobs.next() {
+            let place = Place { pool: self.clone(), lane: job.work.lane, thread };
+            self.inner.runtime.spawn_blocking(move || place.run(job));
+        }
+        self.inner.metrics.waiting.store(jobs.waiting as u64, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+impl HostQueue {
     /// Queues a job, or gives the means to settle back when the queue is full.
     pub(super) fn submit<T: Send + 'static>(
         &self,
-        lane: Lane,
+        work: Work,
         job: impl FnOnce() -> T + Send + 'static,
         settle: Settle<Result<T, Refused>>,
     ) -> Result<(), Settle<Result<T, Refused>>> {
-        let mut queue = self.inner.queue.lock().expect("host thread queue");
-        if queue.quick.len() + queue.slow.len() >= limits::HOST_JOBS_MAX {
+        let inner = &self.pool.inner;
+        let mut jobs = inner.jobs.lock().expect("host threads' jobs");
+        let party = &jobs.parties[self.index];
+        let own = party.quick.len() + party.slow.len();
+        if own >= limits::HOST_JOBS_PER_QUEUE_MAX || jobs.waiting >= limits::HOST_JOBS_MAX {
+            drop(jobs);
+            inner.metrics.refused(work.operation);
             return Err(settle);
         }
-        let job: Job = Box::new(move || {
+        let run = Box::new(move || {
             if !settle.is_abandoned() {
                 let result = catch_unwind(AssertUnwindSafe(job));
                 settle.settle(result.map_err(|_| Refused::Panicked));
             }
         });
-        match lane {
-            Lane::Quick => queue.quick.push_back(job),
-            Lane::Slow => queue.slow.push_back(job),
-        }
-        self.start(&mut queue);
+        jobs.push(self.index, Job { work, queued: Instant::now(), run });
+        self.pool.start(&mut jobs);
         Ok(())
-    }
-
-    /// Hands jobs to threads while there are threads to spare.
-    fn start(&self, queue: &mut Queue) {
-        while let Some((lane, job)) = queue.next(self.inner.threads) {
-            let pool = self.clone();
-            self.inner.runtime.spawn_blocking(move || {
-                // A job that panics gives no result, but it must give back its place.
-                let place = Place { pool, lane };
-                job();
-                drop(place);
-            });
-        }
     }
 }
 
@@ -113,33 +184,98 @@ impl Drop for Inner {
     }
 }
 
-impl Queue {
-    fn next(&mut self, threads: usize) -> Option<(Lane, Job)> {
-        if self.running >= threads {
-            return None;
+impl Jobs {
+    fn new(threads: usize) -> Self {
+        Jobs {
+            busy: vec![false; threads],
+            slow_running: 0,
+            slow_was_last: false,
+            waiting: 0,
+            parties: Vec::new(),
+            quick_turns: VecDeque::new(),
+            slow_turns: VecDeque::new(),
         }
-        let slow_fits = self.slow_running < threads.div_ceil(2);
-        let (lane, job) = match self.quick.pop_front() {
-            Some(job) => (Lane::Quick, job),
-            None if slow_fits => (Lane::Slow, self.slow.pop_front()?),
-            None => return None,
+    }
+
+    fn push(&mut self, index: usize, job: Job) {
+        let party = &mut self.parties[index];
+        let (queue, turns) = match job.work.lane {
+            Lane::Quick => (&mut party.quick, &mut self.quick_turns),
+            Lane::Slow => (&mut party.slow, &mut self.slow_turns),
         };
-        self.running += 1;
-        self.slow_running += usize::from(lane == Lane::Slow);
-        Some((lane, job))
+        if queue.is_empty() {
+            turns.push_back(index);
+        }
+        queue.push_back(job);
+        self.waiting += 1;
+    }
+
+    /// The next job and the thread for it, if there are both.
+    fn next(&mut self) -> Option<(Job, usize)> {
+        let thread = self.busy.iter().position(|busy| !busy)?;
+        let slow_fits = self.slow_running < self.busy.len().div_ceil(2);
+        let slow_is_due = self.slow_running == 0 && !self.slow_was_last;
+        let job = if slow_is_due {
+            self.take(Lane::Slow).or_else(|| self.take(Lane::Quick))
+        } else {
+            self.take(Lane::Quick).or_else(|| if slow_fits { self.take(Lane::Slow) } else { None })
+        }?;
+        let is_slow = job.work.lane == Lane::Slow;
+        self.busy[thread] = true;
+        self.waiting -= 1;
+        self.slow_running += usize::from(is_slow);
+        self.slow_was_last = is_slow;
+        Some((job, thread))
+    }
+
+    /// The next job of the next party.
+    fn take(&mut self, lane: Lane) -> Option<Job> {
+        let turns = match lane {
+            Lane::Quick => &mut self.quick_turns,
+            Lane::Slow => &mut self.slow_turns,
+        };
+        let index = turns.pop_front()?;
+        let party = &mut self.parties[index];
+        let queue = match lane {
+            Lane::Quick => &mut party.quick,
+            Lane::Slow => &mut party.slow,
+        };
+        let job = queue.pop_front();
+        if !queue.is_empty() {
+            turns.push_back(index);
+        }
+        job
     }
 }
 
+/// A thread's place in the pool, as long as it is at work.
 struct Place {
     pool: HostThreads,
     lane: Lane,
+    thread: usize,
+}
+
+impl Place {
+    fn run(self, job: Job) {
+        let Job { work, queued, run } = job;
+        let begun = Instant::now();
+        run();
+        let ended = Instant::now();
+        let inner = &self.pool.inner;
+        inner.metrics.ran(work.operation, begun - queued, ended - begun);
+        if let Some(request) = work.request {
+            let what = Happening::HostThread { operation: work.operation, thread: self.thread };
+            inner.timeline.add(request, begun, ended, what);
+        }
+    }
 }
 
 impl Drop for Place {
+    /// Also when the job has panicked: it gives no result, but it must give back its thread.
     fn drop(&mut self) {
-        let mut queue = self.pool.inner.queue.lock().expect("host thread queue");
-        queue.running -= 1;
-        queue.slow_running -= usize::from(self.lane == Lane::Slow);
-        self.pool.start(&mut queue);
+        let mut jobs = self.pool.inner.jobs.lock().expect("host threads' jobs");
+        jobs.busy[self.thread] = false;
+        jobs.slow_running -= usize::from(self.lane == Lane::Slow);
+        self.pool.start(&mut jobs);
     }
 }

@@ -25,7 +25,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 pub use clock::{Clock, ManualClock};
-pub use host_threads::{HostThreads, Lane};
+pub use host_threads::{HostQueue, HostThreads, Lane, Work};
 pub use net::{TcpListener, TcpStream};
 pub use remote::{HeavyTurn, Pending, Refused, Remote, Settle};
 pub use tasks::TaskId;

@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use super::clock::Clock;
-use super::host_threads::{HostThreads, Lane};
+use super::host_threads::{HostQueue, Work};
 use super::tasks::TaskId;
 use super::timers::{Sleep, Timers};
 use crate::limits;
@@ -120,19 +120,36 @@ impl Remote {
         self.shared.clock.now()
     }
 
-    /// Runs `job` on a host thread of `pool`. Dropping the result takes back a job that has not
-    /// begun, and throws away what a job that has begun will give.
+    /// Runs `job` on a host thread, when the turn of `queue` has come. Dropping the result takes
+    /// back a job that has not begun, and throws away what a job that has begun will give.
     pub fn host_thread<T: Send + 'static>(
         &self,
-        pool: &HostThreads,
-        lane: Lane,
+        queue: &HostQueue,
+        work: Work,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Pending<Result<T, Refused>> {
         let (settle, pending) = Pending::new();
-        if let Err(settle) = pool.submit(lane, job, settle) {
+        if let Err(settle) = queue.submit(work, job, settle) {
             settle.settle(Err(Refused::Busy));
         }
         pending
+    }
+
+    /// Does work on a host thread that no one waits for, such as putting something away. When the
+    /// queue is full it is dropped here and now.
+    pub fn host_thread_unattended(
+        &self,
+        queue: &HostQueue,
+        work: Work,
+        job: impl FnOnce() + Send + 'static,
+    ) {
+        let (settle, pending) = Pending::<Result<(), Refused>>::new();
+        // The job itself holds what says that it is wanted.
+        let attended = move || {
+            job();
+            drop(pending);
+        };
+        let _ = queue.submit(work, attended, settle);
     }
 
     /// Runs `act` on the loop's thread, and gives what it returned.

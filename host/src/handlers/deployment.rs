@@ -7,7 +7,7 @@ use std::time::Duration;
 use wasmtime::Engine;
 
 use super::lane::{Lane, Linked};
-use crate::capabilities;
+use crate::capabilities::{self, Grants, Missing};
 use crate::engine::{Cache, CompileError, ComponentFile, Engines, Generation};
 use crate::limits;
 use crate::observe::HandlerMetrics;
@@ -79,6 +79,8 @@ pub struct Plan {
     pub isolation: Option<Isolation>,
     /// What it may use.
     pub limits: GuestLimits,
+    /// What it is granted.
+    pub grants: Grants,
 }
 
 /// A component ready to serve.
@@ -116,6 +118,15 @@ pub enum DeployError {
         /// What is missing.
         why: String,
     },
+    /// It wants what it is not granted.
+    NotGranted {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The handler.
+        name: String,
+        /// The imports, each with the line that would grant it.
+        missing: Vec<Missing>,
+    },
     /// It cannot be compiled.
     Compile(CompileError),
     /// The isolation mode does not go with its generation.
@@ -148,6 +159,18 @@ impl std::fmt::Display for DeployError {
                  or compose it with a component that provides it",
                 path.display()
             ),
+            DeployError::NotGranted { path, name, missing } => {
+                write!(
+                    f,
+                    "{} wants what the handler `{name}` is not granted. To grant it, write into the \
+                     [[handler]] table of `{name}` in hob.toml:",
+                    path.display()
+                )?;
+                for Missing { import, line } in missing {
+                    write!(f, "\n  {line}\n    for its import {import}")?;
+                }
+                Ok(())
+            }
             DeployError::Compile(error) => error.fmt(f),
             DeployError::Isolation { path } => write!(
                 f,
@@ -187,6 +210,10 @@ impl Deployment {
         });
         if isolation == Isolation::Shared && generation == Generation::Wasi02 {
             return Err(DeployError::Isolation { path: file() });
+        }
+        let missing = plan.grants.missing(&component.imports);
+        if !missing.is_empty() {
+            return Err(DeployError::NotGranted { path: file(), name: plan.name, missing });
         }
         let engine = &engines.get(generation).map_err(DeployError::Engine)?.engine;
         let compiled = cache.compile(engine, component, compiling).map_err(DeployError::Compile)?;

@@ -34,6 +34,7 @@ pub(super) struct Instance {
 /// Begins a call in an instance of its own.
 pub(super) fn invoke(handler: &Rc<Handler>, call: Call) -> Invocation {
     let mailbox = SharedMailbox::default();
+    mailbox.set_id(call.id);
     let idle = handler.idle.borrow_mut().pop();
     let meter = match &idle {
         Some(instance) => instance.meter.clone(),

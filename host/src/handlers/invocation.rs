@@ -111,7 +111,9 @@ impl Invocation {
         };
         let Handler { handle, context, deployment, .. } = &*self.handler;
         ready!(self.pace.poll(handle.now(), &context.remote, cx));
-        let (polled, took) = meter.watch(|| driver.as_mut().poll(cx));
+        let (polled, ran) = meter.watch(|| driver.as_mut().poll(cx));
+        let took = ran.took;
+        self.mailbox.note_run(&context.timeline, ran);
         self.pace.charge(took);
         self.mailbox.charge(took);
         let metrics = &deployment.metrics;

@@ -13,6 +13,8 @@ use wasmtime_wasi_http::WasiBody;
 
 use super::failure::Failure;
 use super::response::Invalid;
+use crate::engine::Ran;
+use crate::observe::{Happening, Timeline};
 use crate::wire::RequestId;
 
 /// A guest's answer.
@@ -180,6 +182,13 @@ impl Mailbox {
     /// Charges the call with time its guest held the loop.
     pub(super) fn charge(&self, time: Duration) {
         self.on_loop_ns.set(self.on_loop_ns.get() + time.as_nanos() as u64);
+    }
+
+    /// Notes that the guest has run for this request.
+    pub(super) fn note_run(&self, timeline: &Timeline, ran: Ran) {
+        if let Some(RequestId(request)) = self.id.get() {
+            timeline.add(request, ran.begun, ran.begun + ran.took, Happening::OnLoop);
+        }
     }
 
     /// Notes that the client has taken a piece of a streamed answer.

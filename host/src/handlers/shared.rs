@@ -31,10 +31,11 @@ use super::invocation::{Invocation, Runner};
 use super::lane::Exports;
 use super::mailbox::{Mailbox, SharedMailbox};
 use super::{Call, Handler, fast03, http03};
-use crate::capabilities::{Culprit, GuestState, SharedCalls};
-use crate::engine::Meter;
+use crate::capabilities::{Culprit, GuestContext, GuestState, SharedCalls};
+use crate::engine::{Meter, Ran};
 use crate::event_loop::Sleep;
 use crate::limits;
+use crate::observe::Happening;
 
 /// An instance that serves many requests, as seen by those who bring them.
 pub(super) struct SharedInstance {
@@ -161,8 +162,14 @@ impl SharedInstance {
 
     /// Divides the time of a poll among the requests it was for: good enough for the log. What the
     /// limit counts is what the epoch has sampled.
-    fn charge(&self, took: Duration) {
+    fn charge(&self, handler: &Handler, ran: Ran) {
         let mut touched = self.touched.take();
+        let GuestContext { timeline, resumed, .. } = &*handler.context;
+        touched.iter().for_each(|mailbox| mailbox.note_run(timeline, ran));
+        for request in resumed.lock().expect("resumed requests").drain(..) {
+            timeline.add(request, ran.begun, ran.begun + ran.took, Happening::OnLoop);
+        }
+        let took = ran.took;
         let share = took / u32::try_from(touched.len().max(1)).unwrap_or(u32::MAX);
         touched.iter().for_each(|mailbox| mailbox.charge(share));
         if touched.is_empty()
@@ -235,7 +242,7 @@ async fn make(
     let mut making = pin!(handler.instantiate(meter.clone()));
     let mut alarm = None;
     poll_fn(|cx| {
-        let (polled, took) = meter.watch(|| making.as_mut().poll(cx));
+        let (polled, Ran { took, .. }) = meter.watch(|| making.as_mut().poll(cx));
         handler.deployment.metrics.on_loop_ns.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
         if polled.is_ready() {
             return polled;
@@ -274,13 +281,15 @@ async fn watch(
     poll_fn(|cx| {
         let echo = echo.get_or_insert_with(|| Echo::new(cx.waker().clone()));
         let held = Cell::new(Duration::ZERO);
+        let begun = Cell::new(None);
         // A guest steps back a few times on its way to an answer; one that does nothing else lets the
         // loop turn.
         let mut polls_left = STEPS_BACK_PER_REQUEST * shared.in_flight.get();
         let polled = echo.poll(
             |cx| {
-                let (polled, took) = meter.watch(|| inside.as_mut().poll(cx));
-                held.set(held.get() + took);
+                let (polled, ran) = meter.watch(|| inside.as_mut().poll(cx));
+                begun.set(begun.get().or(Some(ran.begun)));
+                held.set(held.get() + ran.took);
                 polled
             },
             || {
@@ -290,7 +299,9 @@ async fn watch(
         );
         let metrics = &handler.deployment.metrics;
         metrics.on_loop_ns.fetch_add(held.get().as_nanos() as u64, Ordering::Relaxed);
-        shared.charge(held.get());
+        if let Some(begun) = begun.get() {
+            shared.charge(handler, Ran { begun, took: held.get() });
+        }
         if let Poll::Ready(outcome) = polled {
             return Poll::Ready(outcome.and_then(|inner| inner).map_err(Stopped::Failed));
         }

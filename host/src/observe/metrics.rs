@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::host_threads::HostThreadMetrics;
+use super::timeline::Timeline;
+
 /// A number that only grows.
 pub type Counter = AtomicU64;
 /// A number that goes up and down.
@@ -38,7 +41,7 @@ impl Histogram {
         self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).sum()
     }
 
-    fn render(&self, out: &mut String, name: &str, labels: &str) {
+    pub(super) fn render(&self, out: &mut String, name: &str, labels: &str) {
         let comma = if labels.is_empty() { "" } else { "," };
         let mut total = 0;
         for (count, bound) in self.buckets.iter().zip(BUCKETS_US) {
@@ -131,6 +134,10 @@ pub struct ServerMetrics {
     pub loops: Vec<Arc<LoopMetrics>>,
     /// One entry a handler.
     pub handlers: Vec<Arc<HandlerMetrics>>,
+    /// The threads that do blocking work.
+    pub host_threads: Arc<HostThreadMetrics>,
+    /// What the last requests did: of each loop, and of the host threads.
+    pub timelines: Vec<Timeline>,
     /// Log lines dropped because the reader of the log is too slow.
     pub log_lines_dropped: Arc<Counter>,
 }
@@ -140,6 +147,7 @@ pub fn render(server: &ServerMetrics) -> String {
     let mut out = String::with_capacity(16 * 1024);
     render_loops(&mut out, &server.loops);
     render_handlers(&mut out, &server.handlers);
+    server.host_threads.render(&mut out);
     let dropped = server.log_lines_dropped.load(Ordering::Relaxed);
     head(&mut out, "hob_log_lines_dropped_total", "counter", "Log lines dropped, reader too slow.");
     line(&mut out, format_args!("hob_log_lines_dropped_total {dropped}"));
@@ -233,12 +241,12 @@ fn render_handlers(out: &mut String, handlers: &[Arc<HandlerMetrics>]) {
     }
 }
 
-fn head(out: &mut String, name: &str, kind: &str, help: &str) {
+pub(super) fn head(out: &mut String, name: &str, kind: &str, help: &str) {
     line(out, format_args!("# HELP {name} {help}"));
     line(out, format_args!("# TYPE {name} {kind}"));
 }
 
-fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+pub(super) fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     out.write_fmt(text).expect("writing to a string");
     out.push('\n');
 }

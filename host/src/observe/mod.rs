@@ -1,8 +1,12 @@
-//! Owns what can be seen afterwards: the log and the metrics.
+//! Owns what can be seen afterwards: the log, the metrics and the timeline.
 //! Imports nothing of ours but the limits.
 
+mod host_threads;
 mod log;
 mod metrics;
+mod timeline;
 
+pub use host_threads::HostThreadMetrics;
 pub use log::{Line, Log};
 pub use metrics::{Counter, Gauge, HandlerMetrics, Histogram, LoopMetrics, ServerMetrics, render};
+pub use timeline::{Happening, Timeline, timeline_json, timeline_trace};

@@ -16,7 +16,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::handlers::{BodyFailed, GuestBody};
 use crate::limits;
-use crate::observe::{HandlerMetrics, Line, Log};
+use crate::observe::{HandlerMetrics, Happening, Line, Log, Timeline};
 use crate::wire::{Exchange, Fault, RequestId};
 
 /// nginx's number for a client that left before its answer; it is only ever seen in the log.
@@ -27,11 +27,13 @@ const CLIENT_LEFT: u16 = 499;
 pub(super) struct AccessLog {
     log: Log,
     on: bool,
+    timeline: Timeline,
+    event_loop: usize,
 }
 
 impl AccessLog {
-    pub(super) fn new(log: Log, on: bool) -> Self {
-        AccessLog { log, on }
+    pub(super) fn new(log: Log, on: bool, timeline: Timeline, event_loop: usize) -> Self {
+        AccessLog { log, on, timeline, event_loop }
     }
 
     pub(super) fn begin<B>(
@@ -136,11 +138,16 @@ fn shortened(path: &str) -> String {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let took = self.started.elapsed();
+        let ended = Instant::now();
+        let took = ended - self.started;
         let status = self.exchange.fault.get().map_or(self.status, |f| f.status().as_u16());
         self.in_flight.set(self.in_flight.get() - 1);
         self.handler.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.handler.finished(status, took);
+        let AccessLog { timeline, event_loop, .. } = &self.access;
+        let handler = self.handler.clone();
+        let what = Happening::Request { handler, status, event_loop: *event_loop };
+        timeline.add(self.id.0, self.started, ended, what);
         if self.access.on {
             self.access.log.write(self.line(status, took));
         }

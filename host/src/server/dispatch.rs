@@ -19,7 +19,7 @@ use super::index;
 use crate::config::Config;
 use crate::event_loop::{Handle, step_back};
 use crate::handlers::{Call, CallBody, Failure, GuestBody, Handler};
-use crate::observe::{HandlerMetrics, Line, Log, LoopMetrics};
+use crate::observe::{HandlerMetrics, Line, Log, LoopMetrics, Timeline};
 use crate::tenants::Routes;
 use crate::wire::{Exchange, Fault, Incoming, RequestId, Service, error_body};
 
@@ -53,19 +53,21 @@ pub(super) struct Parts<'a> {
     pub(super) handle: Handle,
     pub(super) log: Log,
     pub(super) metrics: Arc<LoopMetrics>,
+    pub(super) timeline: Timeline,
     pub(super) unrouted: Arc<HandlerMetrics>,
     pub(super) config: &'a Config,
 }
 
 impl Dispatcher {
     pub(super) fn new(parts: Parts<'_>) -> Self {
-        let Parts { index, routes, handlers, handle, log, metrics, unrouted, config } = parts;
+        let Parts { index, routes, handlers, handle, log, metrics, timeline, unrouted, config } =
+            parts;
         Dispatcher {
             inner: Rc::new(Inner {
                 routes,
                 handlers,
                 handle,
-                access: AccessLog::new(log.clone(), config.access_log),
+                access: AccessLog::new(log.clone(), config.access_log, timeline, index),
                 log,
                 metrics,
                 unrouted,

@@ -168,6 +168,12 @@ impl Hob {
         kill_process(Pid::from_child(&self.child), signal).expect("the process runs");
     }
 
+    /// Ends the process as it stands.
+    pub(crate) fn kill(mut self) {
+        self.signal(Signal::KILL);
+        self.wait();
+    }
+
     /// Waits for the process to end by itself.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         assert!(self.log.wait_for_end(), "the process does not end: {}", self.errors());

@@ -24,7 +24,9 @@ pub(crate) fn every_mode(names: &[&str]) -> Vec<Guest> {
     let mut guests = Vec::new();
     for name in names {
         let modes: &[&str] = match *name {
-            "kitchen" | "kitchen-standard" | "kitchen-0-3" => &["fresh", "reuse", "shared"],
+            "kitchen" | "kitchen-standard" | "kitchen-0-3" | "capabilities" => {
+                &["fresh", "reuse", "shared"]
+            }
             _ => &["fresh", "reuse"],
         };
         guests.extend(

@@ -1,0 +1,341 @@
+//! Owns `hob:host/files`: a tenant's own folder, on the host threads.
+
+mod disk;
+
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource};
+use wasmtime_wasi::FsPerms;
+
+use super::grants::Access;
+use super::treaty::Interface;
+use super::{GuestContext, GuestState};
+use crate::engine::Generation;
+use crate::event_loop::{Refused, Work};
+use disk::{OpenReader, Unfinished};
+
+/// A tenant's folder as one handler may use it. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Files {
+    folder: Arc<Dir>,
+    /// Where files are written before they are put in their place; on the same file system.
+    scratch: Arc<Dir>,
+    path: Arc<Path>,
+    access: Access,
+}
+
+impl Files {
+    /// Opens a folder and makes it if it is not there. What a writer that was killed has left in
+    /// `scratch` goes.
+    #[expect(clippy::disallowed_methods, reason = "runs before the loop does")]
+    pub(super) fn open(folder: &Path, scratch: &Path) -> io::Result<Self> {
+        if scratch.exists() {
+            std::fs::remove_dir_all(scratch)?;
+        }
+        std::fs::create_dir_all(folder)?;
+        std::fs::create_dir_all(scratch)?;
+        Ok(Files {
+            folder: Arc::new(Dir::open_ambient_dir(folder, ambient_authority())?),
+            scratch: Arc::new(Dir::open_ambient_dir(scratch, ambient_authority())?),
+            path: folder.into(),
+            access: Access::Read,
+        })
+    }
+
+    pub(super) fn with_access(self, access: Access) -> Self {
+        Files { access, ..self }
+    }
+
+    /// Where it is, for `wasi:filesystem`, which opens it for itself.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What `wasi:filesystem` may do.
+    pub(super) fn permissions(&self) -> FsPerms {
+        match self.access {
+            Access::Read => FsPerms::ReadOnly,
+            Access::Write => FsPerms::ReadWrite,
+        }
+    }
+
+    fn to_write(&self) -> Result<Self, Error> {
+        if self.access == Access::Write { Ok(self.clone()) } else { Err(Error::Denied) }
+    }
+}
+
+/// What the guest is told.
+#[derive(ComponentType, Lower, Lift, Clone, Debug, PartialEq)]
+#[component(variant)]
+enum Error {
+    #[component(name = "denied")]
+    Denied,
+    #[component(name = "not-found")]
+    NotFound,
+    #[component(name = "exists")]
+    Exists,
+    #[component(name = "too-large")]
+    TooLarge,
+    #[component(name = "full")]
+    Full,
+    #[component(name = "busy")]
+    Busy,
+    #[component(name = "invalid")]
+    Invalid(String),
+    #[component(name = "failed")]
+    Failed(String),
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Busy => Error::Busy,
+            Refused::Panicked => Error::Failed("a fault of the host".to_owned()),
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        use io::ErrorKind as Kind;
+        match error.kind() {
+            Kind::NotFound => Error::NotFound,
+            Kind::PermissionDenied | Kind::ReadOnlyFilesystem => Error::Denied,
+            Kind::AlreadyExists => Error::Exists,
+            Kind::StorageFull | Kind::QuotaExceeded => Error::Full,
+            Kind::FileTooLarge => Error::TooLarge,
+            kind @ (Kind::IsADirectory
+            | Kind::NotADirectory
+            | Kind::DirectoryNotEmpty
+            | Kind::InvalidInput
+            | Kind::InvalidFilename) => Error::Invalid(kind.to_string()),
+            // The kind, not the error: that could name a path of the host.
+            kind => Error::Failed(kind.to_string()),
+        }
+    }
+}
+
+#[derive(ComponentType, Lower, Clone, Copy, Debug, PartialEq)]
+#[component(enum)]
+#[repr(u8)]
+enum Kind {
+    #[component(name = "file")]
+    File,
+    #[component(name = "folder")]
+    Folder,
+    #[component(name = "other")]
+    Other,
+}
+
+#[derive(ComponentType, Lower)]
+#[component(record)]
+struct Metadata {
+    kind: Kind,
+    size: u64,
+    modified: u64,
+}
+
+#[derive(ComponentType, Lower)]
+#[component(record)]
+struct Entry {
+    name: String,
+    kind: Kind,
+}
+
+/// A file that a guest reads piece by piece. Two reads at once come one after the other.
+struct Reader {
+    open: Arc<Mutex<OpenReader>>,
+    size: u64,
+}
+
+/// A file that a guest writes piece by piece; none once it is finished.
+struct Writer {
+    unfinished: Arc<Mutex<Option<Unfinished>>>,
+    context: Arc<GuestContext>,
+}
+
+impl Drop for Writer {
+    /// What is not finished is removed, which is work for a host thread.
+    fn drop(&mut self) {
+        let unfinished = std::mem::take(&mut self.unfinished);
+        let GuestContext { remote, queue, .. } = &*self.context;
+        remote.host_thread_unattended(queue, ABANDON, move || drop(unfinished));
+    }
+}
+
+const READ: Work = Work::quick("files.read");
+const READ_RANGE: Work = Work::quick("files.read-range");
+const WRITE: Work = Work::quick("files.write");
+const APPEND: Work = Work::quick("files.append");
+const LIST: Work = Work::quick("files.list");
+const STAT: Work = Work::quick("files.stat");
+const REMOVE: Work = Work::quick("files.remove");
+const RENAME: Work = Work::quick("files.rename");
+const CREATE_FOLDER: Work = Work::quick("files.create-folder");
+const OPEN: Work = Work::quick("files.open");
+const READ_PIECE: Work = Work::quick("files.read-piece");
+const WRITE_PIECE: Work = Work::quick("files.write-piece");
+const FINISH: Work = Work::quick("files.finish");
+const ABANDON: Work = Work::quick("files.abandon");
+
+pub(super) fn link(
+    linker: &mut Linker<GuestState>,
+    generation: Generation,
+) -> wasmtime::Result<()> {
+    let mut files = Interface::new(linker, generation, "files")?;
+    files.resource::<Reader>("reader")?;
+    files.resource::<Writer>("writer")?;
+    files.suspending("read", READ.operation, |state, (path,): (String,)| {
+        Ok(state.to_read(READ, move |files| disk::read(&files.folder, &path)))
+    })?;
+    files.suspending(
+        "read-range",
+        READ_RANGE.operation,
+        |state, (path, offset, length): (String, u64, u32)| {
+            Ok(state.to_read(READ_RANGE, move |files| {
+                disk::read_range(&files.folder, &path, offset, length as usize)
+            }))
+        },
+    )?;
+    files.suspending("write", WRITE.operation, |state, (path, data): (String, Vec<u8>)| {
+        Ok(state.to_write(WRITE, move |files| {
+            let mut unfinished = Unfinished::new(&files.folder, &files.scratch, path)?;
+            unfinished.write(&data)?;
+            unfinished.finish()
+        }))
+    })?;
+    files.suspending("append", APPEND.operation, |state, (path, data): (String, Vec<u8>)| {
+        Ok(state.to_write(APPEND, move |files| disk::append(&files.folder, &path, &data)))
+    })?;
+    files.suspending(
+        "list",
+        LIST.operation,
+        |state, (path, after, limit): (String, Option<String>, u32)| {
+            Ok(state.to_read(LIST, move |files| {
+                disk::list(&files.folder, &path, after.as_deref(), limit as usize)
+            }))
+        },
+    )?;
+    files.suspending("stat", STAT.operation, |state, (path,): (String,)| {
+        Ok(state.to_read(STAT, move |files| disk::stat(&files.folder, &path)))
+    })?;
+    files.suspending("remove", REMOVE.operation, |state, (path,): (String,)| {
+        Ok(state.to_write(REMOVE, move |files| disk::remove(&files.folder, &path)))
+    })?;
+    files.suspending("rename", RENAME.operation, |state, (path, to): (String, String)| {
+        Ok(state.to_write(RENAME, move |files| disk::rename(&files.folder, &path, &to)))
+    })?;
+    files.suspending("create-folder", CREATE_FOLDER.operation, |state, (path,): (String,)| {
+        Ok(state.to_write(CREATE_FOLDER, move |files| disk::create_folder(&files.folder, &path)))
+    })?;
+    link_pieces(&mut files)
+}
+
+fn link_pieces(files: &mut Interface<'_>) -> wasmtime::Result<()> {
+    files.suspending_then(
+        "open-reader",
+        OPEN.operation,
+        |state, (path,): (String,)| {
+            Ok(state.to_read(OPEN, move |files| OpenReader::open(&files.folder, &path)))
+        },
+        |state, opened: Result<OpenReader, Error>| {
+            let size = opened.as_ref().map_or(0, OpenReader::size);
+            let reader = opened.map(|open| Reader { open: Arc::new(Mutex::new(open)), size });
+            reader.map_or_else(|error| Ok(Err(error)), |reader| Ok(Ok(state.table.push(reader)?)))
+        },
+    )?;
+    files.immediate("[method]reader.size", |state, (reader,): (Resource<Reader>,)| {
+        Ok(state.table.get(&reader)?.size)
+    })?;
+    files.suspending(
+        "[method]reader.read",
+        READ_PIECE.operation,
+        |state, (reader, max): (Resource<Reader>, u32)| {
+            let open = state.table.get(&reader)?.open.clone();
+            Ok(state.blocking(READ_PIECE, move || {
+                open.lock().expect("a reader").read(max as usize).map_err(Error::from)
+            }))
+        },
+    )?;
+    files.suspending_then(
+        "open-writer",
+        OPEN.operation,
+        |state, (path,): (String,)| {
+            Ok(state
+                .to_write(OPEN, move |files| Unfinished::new(&files.folder, &files.scratch, path)))
+        },
+        |state, opened: Result<Unfinished, Error>| {
+            let context = state.context.clone();
+            let writer =
+                opened.map(|file| Writer { unfinished: Arc::new(Mutex::new(Some(file))), context });
+            writer.map_or_else(|error| Ok(Err(error)), |writer| Ok(Ok(state.table.push(writer)?)))
+        },
+    )?;
+    files.suspending(
+        "[method]writer.write",
+        WRITE_PIECE.operation,
+        |state, (writer, data): (Resource<Writer>, Vec<u8>)| {
+            let unfinished = state.table.get(&writer)?.unfinished.clone();
+            Ok(state.blocking(WRITE_PIECE, move || {
+                let mut unfinished = unfinished.lock().expect("a writer");
+                unfinished.as_mut().ok_or_else(finished)?.write(&data)
+            }))
+        },
+    )?;
+    files.suspending(
+        "[method]writer.finish",
+        FINISH.operation,
+        |state, (writer,): (Resource<Writer>,)| {
+            let unfinished = state.table.get(&writer)?.unfinished.clone();
+            Ok(state.blocking(FINISH, move || {
+                let mut unfinished = unfinished.lock().expect("a writer");
+                unfinished.take().ok_or_else(finished)?.finish()
+            }))
+        },
+    )
+}
+
+fn finished() -> Error {
+    Error::Invalid("the writer is finished".to_owned())
+}
+
+/// Work on a folder.
+trait Job<T>: FnOnce(&Files) -> Result<T, Error> + Send + 'static {}
+
+impl<T, J: FnOnce(&Files) -> Result<T, Error> + Send + 'static> Job<T> for J {}
+
+impl GuestState {
+    /// Does work on a host thread for which the grant to read is enough.
+    fn to_read<T: Send + 'static, J: Job<T>>(
+        &self,
+        work: Work,
+        job: J,
+    ) -> impl Future<Output = Result<T, Error>> + Send + use<T, J> {
+        self.with_files(work, self.context.granted.files.clone().ok_or(Error::Denied), job)
+    }
+
+    /// Does work on a host thread for which the grant to write is needed.
+    fn to_write<T: Send + 'static, J: Job<T>>(
+        &self,
+        work: Work,
+        job: J,
+    ) -> impl Future<Output = Result<T, Error>> + Send + use<T, J> {
+        let granted = self.context.granted.files.as_ref().ok_or(Error::Denied);
+        self.with_files(work, granted.and_then(Files::to_write), job)
+    }
+
+    fn with_files<T: Send + 'static, J: Job<T>>(
+        &self,
+        work: Work,
+        files: Result<Files, Error>,
+        job: J,
+    ) -> impl Future<Output = Result<T, Error>> + Send + use<T, J> {
+        let begun = files.map(|files| self.blocking(work, move || job(&files)));
+        async { begun?.await }
+    }
+}

@@ -1,0 +1,218 @@
+//! Owns the work on a tenant's folder, as host threads do it. Every path goes through a `Dir`, which
+//! opens nothing outside itself, whatever `..` and symbolic links say.
+
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use cap_std::fs::{Dir, File, FileType, OpenOptions, OpenOptionsExt};
+
+use super::{Entry, Error, Kind, Metadata};
+use crate::limits;
+
+/// The path as the folder knows it: `/` in front means the folder itself.
+fn inside(path: &str) -> &Path {
+    let path = path.trim_start_matches('/');
+    Path::new(if path.is_empty() { "." } else { path })
+}
+
+/// Opens a regular file, and waits for nothing: a pipe without a writer would hold the thread.
+fn open(folder: &Dir, path: &str) -> Result<(File, u64), Error> {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    let file = folder.open_with(inside(path), &options)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(Error::Invalid("not a file".to_owned()));
+    }
+    Ok((file, metadata.len()))
+}
+
+pub(super) fn read(folder: &Dir, path: &str) -> Result<Vec<u8>, Error> {
+    let (file, size) = open(folder, path)?;
+    let most = limits::FILE_WHOLE_BYTES_MAX as u64;
+    if size > most {
+        return Err(Error::TooLarge);
+    }
+    let mut data = Vec::with_capacity(size as usize + 1);
+    // It may grow while it is read.
+    file.take(most + 1).read_to_end(&mut data)?;
+    if data.len() as u64 > most { Err(Error::TooLarge) } else { Ok(data) }
+}
+
+pub(super) fn read_range(
+    folder: &Dir,
+    path: &str,
+    offset: u64,
+    length: usize,
+) -> Result<Vec<u8>, Error> {
+    let (mut file, size) = open(folder, path)?;
+    let length = length.min(limits::FILE_WHOLE_BYTES_MAX) as u64;
+    let there = size.saturating_sub(offset).min(length);
+    file.seek(SeekFrom::Start(offset.min(size)))?;
+    let mut data = Vec::with_capacity(there as usize);
+    file.take(length).read_to_end(&mut data)?;
+    Ok(data)
+}
+
+pub(super) fn append(folder: &Dir, path: &str, data: &[u8]) -> Result<(), Error> {
+    let mut file = folder.open_with(inside(path), OpenOptions::new().append(true).create(true))?;
+    let before = file.metadata()?.len();
+    if let Err(error) = file.write_all(data) {
+        // What was written of it goes again, so that a full disk leaves no half of a record.
+        file.set_len(before)?;
+        return Err(error.into());
+    }
+    Ok(file.sync_data()?)
+}
+
+pub(super) fn list(
+    folder: &Dir,
+    path: &str,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<Entry>, Error> {
+    let mut entries = Vec::new();
+    for (count, entry) in folder.read_dir(inside(path))?.enumerate() {
+        if count >= limits::FOLDER_ENTRIES_MAX {
+            return Err(Error::TooLarge);
+        }
+        let entry = entry?;
+        // A name that is no text cannot be asked for either.
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        if after.is_none_or(|after| name.as_str() > after) {
+            entries.push(Entry { kind: kind(entry.file_type()?), name });
+        }
+    }
+    entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    entries.truncate(limit.min(limits::FOLDER_PAGE_MAX));
+    Ok(entries)
+}
+
+fn kind(of: FileType) -> Kind {
+    match of {
+        of if of.is_file() => Kind::File,
+        of if of.is_dir() => Kind::Folder,
+        _ => Kind::Other,
+    }
+}
+
+pub(super) fn stat(folder: &Dir, path: &str) -> Result<Metadata, Error> {
+    let metadata = folder.metadata(inside(path))?;
+    let kind = kind(metadata.file_type());
+    let modified = metadata.modified()?.into_std().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let size = if kind == Kind::File { metadata.len() } else { 0 };
+    Ok(Metadata { kind, size, modified: modified.as_millis() as u64 })
+}
+
+pub(super) fn remove(folder: &Dir, path: &str) -> Result<(), Error> {
+    let path = inside(path);
+    if folder.symlink_metadata(path)?.is_dir() {
+        folder.remove_dir(path)?;
+    } else {
+        folder.remove_file(path)?;
+    }
+    sync_parent(folder, path)
+}
+
+pub(super) fn rename(folder: &Dir, path: &str, to: &str) -> Result<(), Error> {
+    let to = inside(to);
+    folder.rename(inside(path), folder, to)?;
+    sync_parent(folder, to)
+}
+
+pub(super) fn create_folder(folder: &Dir, path: &str) -> Result<(), Error> {
+    let path = inside(path);
+    folder.create_dir_all(path)?;
+    sync_parent(folder, path)
+}
+
+/// A name is on the disk when its folder is.
+fn sync_parent(folder: &Dir, path: &Path) -> Result<(), Error> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    // Opened to read: what `open_dir` gives is only good for paths.
+    Ok(folder.open(parent.unwrap_or(Path::new(".")))?.sync_all()?)
+}
+
+/// A file that is read piece by piece.
+pub(super) struct OpenReader {
+    file: File,
+    size: u64,
+}
+
+impl OpenReader {
+    pub(super) fn open(folder: &Dir, path: &str) -> Result<Self, Error> {
+        let (file, size) = open(folder, path)?;
+        Ok(OpenReader { file, size })
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The next bytes. A read of nothing would look like the end.
+    pub(super) fn read(&mut self, max: usize) -> std::io::Result<Vec<u8>> {
+        let max = max.clamp(1, limits::FILE_PIECE_BYTES_MAX);
+        let mut data = Vec::with_capacity(max);
+        (&mut self.file).take(max as u64).read_to_end(&mut data)?;
+        Ok(data)
+    }
+}
+
+/// A file that has no place yet: it goes when this is dropped before it is finished.
+pub(super) struct Unfinished {
+    folder: Arc<Dir>,
+    scratch: Arc<Dir>,
+    /// Its name in `scratch`.
+    name: String,
+    file: Option<File>,
+    path: PathBuf,
+}
+
+impl Unfinished {
+    pub(super) fn new(folder: &Arc<Dir>, scratch: &Arc<Dir>, path: String) -> Result<Self, Error> {
+        let path = inside(&path).to_owned();
+        if path.file_name().is_none() {
+            return Err(Error::Invalid("not a file".to_owned()));
+        }
+        let name = unique_name();
+        let options = OpenOptions::new().write(true).create_new(true).clone();
+        let file = Some(scratch.open_with(&name, &options)?);
+        Ok(Unfinished { folder: folder.clone(), scratch: scratch.clone(), name, file, path })
+    }
+
+    pub(super) fn write(&mut self, data: &[u8]) -> Result<(), Error> {
+        let file = self.file.as_mut().ok_or(Error::Full)?;
+        file.write_all(data).map_err(|error| {
+            // After a failure it is not known what is in it.
+            self.file = None;
+            error.into()
+        })
+    }
+
+    pub(super) fn finish(mut self) -> Result<(), Error> {
+        let file = self.file.take().ok_or(Error::Full)?;
+        file.sync_all()?;
+        if self.folder.metadata(&self.path).is_ok_and(|metadata| metadata.is_dir()) {
+            return Err(Error::Invalid("a folder is there".to_owned()));
+        }
+        self.scratch.rename(&self.name, &self.folder, &self.path)?;
+        self.name.clear();
+        sync_parent(&self.folder, &self.path)
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if !self.name.is_empty() {
+            // What cannot be removed now goes at the next start.
+            let _ = self.scratch.remove_file(&self.name);
+        }
+    }
+}
+
+fn unique_name() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    format!("{:016x}{:016x}", RandomState::new().hash_one(0), RandomState::new().hash_one(1))
+}

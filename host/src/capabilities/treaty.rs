@@ -1,0 +1,191 @@
+//! Owns how a capability is joined to a guest: one definition for both generations of the treaty.
+//!
+//! A function that may wait has a start and an end, which run on the loop with the guest's state
+//! at hand, and between them a future that holds nothing of it. In a 0.2 guest that future
+//! suspends the fiber; in a 0.3 guest other calls in the same instance go on meanwhile.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use wasmtime::component::{
+    ComponentNamedList, Lift, Linker, LinkerInstance, Lower, Resource, ResourceType,
+};
+use wasmtime::{AsContextMut, StoreContextMut};
+
+use super::{GuestContext, GuestState, current_request};
+use crate::engine::Generation;
+use crate::event_loop::{Refused, Work};
+use crate::observe::Happening;
+use crate::wire::RequestId;
+
+/// One interface of `hob:host` on its way into a linker.
+pub(super) struct Interface<'a> {
+    instance: LinkerInstance<'a, GuestState>,
+    generation: Generation,
+}
+
+impl<'a> Interface<'a> {
+    /// Begins the interface of this name.
+    pub(super) fn new(
+        linker: &'a mut Linker<GuestState>,
+        generation: Generation,
+        name: &str,
+    ) -> wasmtime::Result<Self> {
+        let version = match generation {
+            Generation::Wasi02 => "0.2.0",
+            Generation::Wasi03 => "0.3.0",
+        };
+        let instance = linker.instance(&format!("hob:host/{name}@{version}"))?;
+        Ok(Interface { instance, generation })
+    }
+
+    /// A resource that lives in the guest's table. Dropped there by the guest, or with the guest.
+    pub(super) fn resource<R: Send + 'static>(&mut self, name: &str) -> wasmtime::Result<()> {
+        self.instance.resource(name, ResourceType::host::<R>(), |mut store, index| {
+            store.data_mut().table.delete(Resource::<R>::new_own(index))?;
+            Ok(())
+        })
+    }
+
+    /// A function that is done at once.
+    pub(super) fn immediate<P, R>(
+        &mut self,
+        name: &str,
+        act: impl Fn(&mut GuestState, P) -> wasmtime::Result<R> + Send + Sync + 'static,
+    ) -> wasmtime::Result<()>
+    where
+        P: ComponentNamedList + Lift + 'static,
+        R: Lower + Send + Sync + 'static,
+        (R,): ComponentNamedList + Lower,
+    {
+        self.instance.func_wrap(
+            name,
+            move |mut store: StoreContextMut<'_, GuestState>, parameters: P| {
+                store.data_mut().asking = current_request(store.as_context_mut());
+                Ok((act(store.data_mut(), parameters)?,))
+            },
+        )
+    }
+
+    /// A function that may wait, as the operation `operation`.
+    pub(super) fn suspending<P, R, F>(
+        &mut self,
+        name: &str,
+        operation: &'static str,
+        start: impl Fn(&mut GuestState, P) -> wasmtime::Result<F> + Copy + Send + Sync + 'static,
+    ) -> wasmtime::Result<()>
+    where
+        P: ComponentNamedList + Lift + Send + 'static,
+        F: Future<Output = R> + Send + 'static,
+        R: Lower + Send + Sync + 'static,
+        (R,): ComponentNamedList + Lower,
+    {
+        self.suspending_then(name, operation, start, |_, result| Ok(result))
+    }
+
+    /// The same, with an end that makes the result out of what the wait has brought.
+    pub(super) fn suspending_then<P, T, R, F>(
+        &mut self,
+        name: &str,
+        operation: &'static str,
+        start: impl Fn(&mut GuestState, P) -> wasmtime::Result<F> + Copy + Send + Sync + 'static,
+        end: impl Fn(&mut GuestState, T) -> wasmtime::Result<R> + Copy + Send + Sync + 'static,
+    ) -> wasmtime::Result<()>
+    where
+        P: ComponentNamedList + Lift + Send + 'static,
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+        R: Lower + Send + Sync + 'static,
+        (R,): ComponentNamedList + Lower,
+    {
+        match self.generation {
+            Generation::Wasi02 => self.instance.func_wrap_async(
+                name,
+                move |mut store: StoreContextMut<'_, GuestState>, parameters: P| {
+                    Box::new(async move {
+                        let wait = begin(store.as_context_mut(), operation, parameters, start)?;
+                        let result = wait.await;
+                        Ok((end(store.data_mut(), result)?,))
+                    })
+                },
+            ),
+            Generation::Wasi03 => {
+                self.instance.func_wrap_concurrent(name, move |accessor, parameters: P| {
+                    Box::pin(async move {
+                        let wait = accessor.with(|mut access| {
+                            begin(access.as_context_mut(), operation, parameters, start)
+                        })?;
+                        let result = wait.await;
+                        accessor.with(|mut access| Ok((end(access.data_mut(), result)?,)))
+                    })
+                })
+            }
+        }
+    }
+}
+
+/// Starts an operation on behalf of the request for which the guest runs now.
+fn begin<P, F, S>(
+    mut store: StoreContextMut<'_, GuestState>,
+    operation: &'static str,
+    parameters: P,
+    start: S,
+) -> wasmtime::Result<impl Future<Output = F::Output> + use<P, F, S>>
+where
+    F: Future,
+    S: Fn(&mut GuestState, P) -> wasmtime::Result<F>,
+{
+    let request = current_request(store.as_context_mut());
+    let state = store.data_mut();
+    state.asking = request;
+    let wait = start(state, parameters)?;
+    Ok(watched(state.context.clone(), request, operation, wait))
+}
+
+/// Notes how long the request was suspended, if it was.
+async fn watched<T>(
+    context: Arc<GuestContext>,
+    request: Option<RequestId>,
+    operation: &'static str,
+    wait: impl Future<Output = T>,
+) -> T {
+    let mut wait = pin!(wait);
+    let mut begun = None;
+    let result = poll_fn(|cx| {
+        let polled = wait.as_mut().poll(cx);
+        if polled.is_pending() && begun.is_none() {
+            begun = Some(Instant::now());
+        }
+        polled
+    })
+    .await;
+    if let (Some(begun), Some(RequestId(request))) = (begun, request) {
+        let what = Happening::Suspended { operation };
+        context.timeline.add(request, begun, Instant::now(), what);
+        // Of an instance that serves one at a time it is known who runs.
+        context.resumed.lock().expect("resumed requests").push(request);
+    }
+    result
+}
+
+impl GuestState {
+    /// Does a capability's work on a host thread, in the turn of the guest's tenant. Dropping the
+    /// future takes back a job that has not begun.
+    pub(super) fn blocking<T, E, J>(
+        &self,
+        work: Work,
+        job: J,
+    ) -> impl Future<Output = Result<T, E>> + Send + use<T, E, J>
+    where
+        J: FnOnce() -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Refused> + Send + 'static,
+    {
+        let context = &self.context;
+        let work = work.for_request(self.asking.map(|RequestId(id)| id));
+        let pending = context.remote.host_thread(&context.queue, work, job);
+        async { pending.await.unwrap_or_else(|refused| Err(refused.into())) }
+    }
+}
