@@ -27,6 +27,8 @@
 //! | failure | [`Error`], [`Result`] |
 //! | waiting | [`time`] |
 //! | the tenant's folder | [`files`] |
+//! | outbound HTTP | [`fetch`] |
+//! | the lookup of names | [`dns`] |
 //! | work beside, or after, the answer | [`spawn`] |
 #![deny(missing_docs, unsafe_code)]
 
@@ -34,7 +36,9 @@ mod answer;
 #[doc(hidden)]
 pub mod bindings;
 mod body;
+pub mod dns;
 mod error;
+pub mod fetch;
 pub mod files;
 mod headers;
 mod hob_lane;

@@ -40,6 +40,8 @@ pub struct Config {
     pub drain: Duration,
     /// The folder in which each tenant has one for what it keeps.
     pub data: PathBuf,
+    /// A file of certificates that outbound requests trust beside the system's.
+    pub trust: Option<PathBuf>,
     /// The handlers.
     pub handlers: Vec<HandlerConfig>,
 }
@@ -99,6 +101,7 @@ impl Default for Config {
             requests_in_flight: limits::REQUESTS_IN_FLIGHT_MAX,
             drain: limits::DRAIN,
             data: PathBuf::from(DEFAULT_DATA),
+            trust: None,
             handlers: Vec::new(),
         }
     }
@@ -142,6 +145,7 @@ struct Server {
     requests_in_flight: Option<Spanned<usize>>,
     drain_ms: Option<Spanned<u64>>,
     data: Option<PathBuf>,
+    trust: Option<PathBuf>,
 }
 
 #[derive(Default, Deserialize)]
@@ -271,6 +275,7 @@ impl Checker<'_> {
             requests_in_flight,
             drain_ms,
             data,
+            trust,
         } = file.server;
         let admin = match admin {
             None => defaults.admin,
@@ -299,6 +304,7 @@ impl Checker<'_> {
             ),
             drain: self.time("server.drain_ms", drain_ms, defaults.drain),
             data: self.folder().join(data.as_deref().unwrap_or(Path::new(DEFAULT_DATA))),
+            trust: trust.map(|trust| self.folder().join(trust)),
             handlers: self.handlers(file.handlers, general),
         }
     }

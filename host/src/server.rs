@@ -18,7 +18,7 @@ use std::time::Instant;
 use futures_util::future::{Either, select};
 
 use crate::admin::AdminService;
-use crate::capabilities::{Granted, GuestContext, Stdio, StoreError, Stores};
+use crate::capabilities::{Dns, Granted, GuestContext, Stdio, StoreError, Stores};
 use crate::config::{Config, HandlerConfig};
 use crate::engine::{Cache, ComponentFile, Engines, FileError, Ticker, TickerHandle};
 use crate::event_loop::{Clock, EventLoop, HostQueue, HostThreads, Pending, Settle};
@@ -28,7 +28,7 @@ use crate::observe::{
     HandlerMetrics, HostThreadMetrics, Line, Log, LoopMetrics, ServerMetrics, Timeline,
 };
 use crate::tenants::Routes;
-use crate::wire::{self, Acceptor};
+use crate::wire::{self, Acceptor, Client, Tls, TlsError};
 use dispatch::{Dispatcher, Parts};
 
 /// Why a server does not start. The message says what is wrong, where, and what to do.
@@ -40,6 +40,8 @@ pub enum StartError {
     Deploy(DeployError),
     /// What a tenant keeps.
     Store(StoreError),
+    /// What outbound requests trust.
+    Trust(TlsError),
     /// A listening address.
     Listen(SocketAddr, io::Error),
     /// The machine refuses something else: a thread, a descriptor.
@@ -52,6 +54,7 @@ impl std::fmt::Display for StartError {
             StartError::File(error) => error.fmt(f),
             StartError::Deploy(error) => error.fmt(f),
             StartError::Store(error) => error.fmt(f),
+            StartError::Trust(error) => error.fmt(f),
             StartError::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => {
                 write!(
                     f,
@@ -204,6 +207,7 @@ impl Server {
         )
         .map_err(system("make the host threads"))?;
         let households = households(&config, &host_threads)?;
+        let tls = tls(&config)?;
         let ticker = Ticker::start(deployed.engines.made().cloned().collect())
             .map_err(system("start the epoch's thread"))?;
         let loop_metrics: Vec<_> =
@@ -224,6 +228,8 @@ impl Server {
             ticker: ticker.handle(),
             host_threads,
             households,
+            tls,
+            dns: Dns::default(),
             metrics,
             unrouted,
             ready: AtomicBool::new(true),
@@ -271,6 +277,9 @@ struct Site {
     host_threads: HostThreads,
     /// One for each handler.
     households: Vec<Household>,
+    /// There only when someone may send requests.
+    tls: Option<Tls>,
+    dns: Dns,
     metrics: Arc<ServerMetrics>,
     unrouted: Arc<HandlerMetrics>,
     /// Cleared when the server begins to drain.
@@ -290,22 +299,32 @@ struct Seat {
 /// What a handler has of its tenant's: its place in the host threads' turns, and what it is
 /// granted.
 struct Household {
+    /// Which of the tenants it is.
+    tenant: usize,
     queue: HostQueue,
     granted: Granted,
 }
 
 /// Opens what the handlers are granted. Each tenant has one queue and one set of stores.
 fn households(config: &Config, pool: &HostThreads) -> Result<Vec<Household>, StartError> {
-    let mut tenants: BTreeMap<&str, (HostQueue, Stores)> = BTreeMap::new();
+    let mut tenants: BTreeMap<&str, (usize, HostQueue, Stores)> = BTreeMap::new();
     let mut households = Vec::new();
     for handler in &config.handlers {
-        let (queue, stores) = tenants
+        let next = tenants.len();
+        let (tenant, queue, stores) = tenants
             .entry(&handler.tenant)
-            .or_insert_with(|| (pool.queue(), Stores::new(&config.data, &handler.tenant)));
+            .or_insert_with(|| (next, pool.queue(), Stores::new(&config.data, &handler.tenant)));
         let granted = stores.open(&handler.grants).map_err(StartError::Store)?;
-        households.push(Household { queue: queue.clone(), granted });
+        households.push(Household { tenant: *tenant, queue: queue.clone(), granted });
     }
     Ok(households)
+}
+
+/// Loading the system's certificates takes a while, and most servers need none.
+fn tls(config: &Config) -> Result<Option<Tls>, StartError> {
+    let sends = config.handlers.iter().any(|handler| handler.grants.fetch.is_some());
+    let tls = sends.then(|| Tls::new(config.trust.as_deref()));
+    tls.transpose().map_err(StartError::Trust)
 }
 
 /// A loop that is ready to turn.
@@ -348,6 +367,7 @@ impl Seat {
         let Seat { index, site, listener, metrics, timeline, stopped } = self;
         let event_loop = EventLoop::new(Clock::Real, metrics.clone())?;
         let handle = event_loop.handle();
+        let client = Client::new(&handle, site.tls.clone());
         let handlers: Vec<Rc<Handler>> = site
             .handlers
             .iter()
@@ -360,6 +380,9 @@ impl Seat {
                     stdio: Stdio::new(&config.name, site.log.clone()),
                     queue: household.queue.clone(),
                     granted: household.granted.clone(),
+                    party: household.tenant,
+                    client: client.clone(),
+                    dns: site.dns.clone(),
                     timeline: timeline.clone(),
                     resumed: Mutex::default(),
                 });
@@ -381,7 +404,7 @@ impl Seat {
         });
         let mut wire_limits = site.config.wire;
         wire_limits.connections =
-            wire_limits.connections.min(connections_allowed(site.config.loops));
+            wire_limits.connections.min(connections_allowed(&site.config, site.tls.is_some()));
         let acceptor = Acceptor::new(handle.clone(), dispatcher, wire_limits, metrics);
         acceptor.listen(listener)?;
         let admin = match admin {
@@ -431,10 +454,14 @@ impl Seated {
 
 /// Descriptors that the connections of one of so many loops may take, of those the process may
 /// have.
-fn connections_allowed(loops: usize) -> usize {
+fn connections_allowed(config: &Config, sends: bool) -> usize {
+    let loops = config.loops;
     let allowed = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     let allowed = allowed.map_or(usize::MAX, |allowed| allowed as usize);
+    // Where descriptors are few, half of them stay for those who ask.
+    let outbound = if sends { loops * limits::OUTBOUND_CONNECTIONS_MAX } else { 0 };
     let reserved = limits::DESCRIPTORS_RESERVED + loops * limits::DESCRIPTORS_PER_LOOP;
+    let reserved = reserved + outbound.min(allowed / 2);
     (allowed.saturating_sub(reserved) / loops).max(1)
 }
 

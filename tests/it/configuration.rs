@@ -31,6 +31,21 @@ fn expect_fault(lines: &str, wanted: &[&str]) {
 }
 
 #[test]
+fn a_grant_that_is_none_says_what_it_may_be() {
+    let lines = |grant: &str| {
+        let component = component("kitchen").display();
+        format!("[[handler]]\nname = \"b\"\ncomponent = \"{component}\"\n{grant}\n")
+    };
+    expect_fault(&lines("grants.files = \"yes\""), &["hob.toml:4:", "grants.files", "\"read\""]);
+    expect_fault(&lines("grants.flies = \"read\""), &["hob.toml:4:", "did you mean `files`?"]);
+    expect_fault(&lines("grants.fetch = [\"example.com\"]"), &["hob.toml:4:", "https://"]);
+    expect_fault(&lines("grants.fetch = [\"ftp://example.com\"]"), &["hob.toml:4:", "`ftp`"]);
+    expect_fault(&lines("grants.fetch = [\"http://a*.com\"]"), &["hob.toml:4:", "*.domain"]);
+    expect_fault(&lines("grants.fetch = [\"http://a:b\"]"), &["hob.toml:4:", "port"]);
+    expect_fault(&lines("tenant = \"../x\""), &["hob.toml:4:", "tenant", "letters"]);
+}
+
+#[test]
 fn an_unknown_key_is_named_with_the_nearest_one() {
     let lines = "# A comment\n[limits]\nmemroy_mib = 5";
     expect_fault(lines, &["hob.toml:3:", "`memroy_mib`", "did you mean `memory_mib`?"]);

@@ -21,9 +21,7 @@ struct House {
 fn granted(guests: impl IntoIterator<Item = Guest>, grant: &str) -> House {
     let data = Scratch::new();
     let files = data.join("t/files");
-    let guests = guests.into_iter().map(|guest| {
-        guest.set("tenant = \"t\"").set(&format!("grants = {{ files = \"{grant}\" }}"))
-    });
+    let guests = guests.into_iter().map(|guest| guest.tenant("t").granted(&[("files", grant)]));
     let hob = Serve::new(guests).server(&format!("data = {:?}", data.path())).start();
     House { hob, files, _data: data }
 }
@@ -206,10 +204,7 @@ fn a_writer_that_is_not_finished_leaves_nothing() {
 #[test]
 fn tenants_do_not_see_each_others_files() {
     let data = Scratch::new();
-    let of = |tenant: &str| {
-        let guest = guest("capabilities").named(tenant);
-        guest.set(&format!("tenant = \"{tenant}\"")).set("grants = { files = \"write\" }")
-    };
+    let of = |tenant: &str| guest("capabilities").named(tenant).tenant(tenant).granted(&[]);
     let server = Serve::new([of("one"), of("two")]);
     let hob = server.server(&format!("data = {:?}", data.path())).start();
     hob.exchange(post("/one/files.write?path=mine", "one's")).expect(200);
@@ -228,14 +223,21 @@ fn an_import_that_is_not_granted_is_refused_with_the_line_that_grants_it() {
         let refused = run(hob().arg("check").arg(&file));
         assert!(!refused.success);
         let version = if name.ends_with("0-2") { "0.2.0" } else { "0.3.0" };
-        for wanted in
-            ["app", "hob.toml", "grants.files = \"read\"", &format!("hob:host/files@{version}")]
-        {
+        for wanted in [
+            "app",
+            "hob.toml",
+            "grants.files = \"read\"",
+            &format!("hob:host/files@{version}"),
+            "grants.dns = true",
+            &format!("hob:host/dns@{version}"),
+        ] {
             assert!(refused.stderr.contains(wanted), "{wanted}: {}", refused.stderr);
         }
-        // The line, as it is printed, grants it.
-        let line = refused.stderr.lines().find(|line| line.contains("grants.files"));
-        let file = scratch.file("hob.toml", format!("{text}{}\n", line.expect("a line").trim()));
+        // The lines, as they are printed, grant it.
+        let lines =
+            refused.stderr.lines().map(str::trim).filter(|line| line.starts_with("grants."));
+        let lines: String = lines.map(|line| format!("{line}\n")).collect();
+        let file = scratch.file("hob.toml", format!("{text}{lines}"));
         let checked = run(hob().arg("check").arg(&file));
         assert!(checked.success, "{}", checked.stderr);
         assert!(!scratch.join("data").exists(), "a check makes nothing");
@@ -250,8 +252,7 @@ fn kill_9_loses_no_acknowledged_write() {
     let files = data.join("t/files");
     let mut acknowledged = Vec::new();
     for round in 0..5 {
-        let guest = guest("capabilities").set("tenant = \"t\"");
-        let guest = guest.set("grants = { files = \"write\" }");
+        let guest = guest("capabilities").tenant("t").granted(&[]);
         let hob = Serve::new([guest]).server(&format!("data = {:?}", data.path())).start();
         let mut writers: Vec<_> = (0..8).map(|_| hob.client()).collect();
         let body = |name: &str| name.repeat(10_000);

@@ -15,6 +15,7 @@ mod deadlines;
 mod departures;
 mod drain;
 mod failures;
+mod fetch;
 mod files;
 mod harness;
 mod http;

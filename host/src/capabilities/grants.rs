@@ -1,5 +1,7 @@
 //! Owns what a handler may be granted, and which import needs which grant.
 
+use super::egress::Egress;
+
 /// How far a grant goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
@@ -14,6 +16,10 @@ pub enum Access {
 pub struct Grants {
     /// The tenant's folder.
     pub files: Option<Access>,
+    /// Where its requests may go.
+    pub fetch: Option<Egress>,
+    /// The lookup of names.
+    pub dns: bool,
 }
 
 /// An import that wants a grant which the handler does not have.
@@ -40,6 +46,11 @@ impl Grants {
         let interface = import.split('@').next().unwrap_or(import);
         let (granted, line) = match interface {
             "hob:host/files" => (self.files.is_some(), "grants.files = \"read\" # or \"write\""),
+            "hob:host/fetch" => (
+                self.fetch.is_some(),
+                "grants.fetch = [\"https://api.example.com\"] # where its requests may go",
+            ),
+            "hob:host/dns" => (self.dns, "grants.dns = true"),
             _ => return None,
         };
         (!granted).then_some(line)

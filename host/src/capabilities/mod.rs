@@ -4,6 +4,9 @@
 mod body;
 mod calls;
 mod clocks;
+mod dns;
+mod egress;
+mod fetch;
 mod files;
 mod grants;
 mod link;
@@ -24,6 +27,8 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 pub use body::IncomingBody;
 pub use body::bindings::hob::host::body as body_bindings;
 pub use calls::{Culprit, SharedCalls};
+pub use dns::Dns;
+pub use egress::{Egress, EgressRule};
 pub use grants::{Access, Grants, Missing};
 pub use link::{current_request, linker};
 pub use stdio::{Lines, Speaker, Stdio, Stream};
@@ -33,7 +38,7 @@ use crate::engine::{MemoryMeter, Meter};
 use crate::event_loop::{HostQueue, Remote};
 use crate::limits;
 use crate::observe::Timeline;
-use crate::wire::RequestId;
+use crate::wire::{Client, RequestId};
 use outbound::Outbound;
 
 /// What all instances of one handler on one loop have in common.
@@ -50,6 +55,12 @@ pub struct GuestContext {
     pub queue: HostQueue,
     /// What it was granted.
     pub granted: Granted,
+    /// Its tenant among those that share the outbound connections.
+    pub party: usize,
+    /// Sends its requests.
+    pub client: Client,
+    /// Looks names up.
+    pub dns: Dns,
     /// Where what happens is noted.
     pub timeline: Timeline,
     /// Requests whose operation has ended since the loop last looked: the next poll runs their
@@ -99,10 +110,10 @@ impl GuestState {
             calls: None,
             culprit: None,
             asking: None,
+            outbound: Outbound { context: context.clone(), request: None },
             context,
             wasi: None,
             http,
-            outbound: Outbound,
         }
     }
 
@@ -171,6 +182,7 @@ fn build(context: &GuestContext, speaker: &Speaker) -> WasiCtx {
 
 impl WasiHttpView for GuestState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
+        self.outbound.request = self.request;
         WasiHttpCtxView { hooks: &mut self.outbound, table: &mut self.table, ctx: &mut self.http }
     }
 }

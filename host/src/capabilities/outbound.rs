@@ -1,55 +1,152 @@
-//! Owns what a guest may send. Nothing yet: there is no grant for it, so a request of the guest
-//! is denied with the error that WASI has for that.
+//! Owns what a guest may send: a request, to where its tenant's requests may go.
+//! `hob:host/fetch` and `wasi:http` are two faces of it.
 
-use wasmtime::StoreContextMut;
-use wasmtime::component::{Linker, Resource};
-use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, RequestOptions as Options};
-use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, HostOutgoingRequest};
-use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+mod wasi;
 
-use super::GuestState;
+use std::error::Error;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
-pub(super) struct Outbound;
+use futures_util::FutureExt;
+use http::Uri;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-type Handle = (Resource<HostOutgoingRequest>, Option<Resource<Options>>);
-type Handled = Result<Resource<HostFutureIncomingResponse>, ErrorCode>;
+use super::GuestContext;
+use super::dns::LookupFailed;
+use super::egress::{Reach, default_port};
+use crate::wire::{
+    Order, Origin, OutboundBody, Patience, PoolKey, Resolve, ResponseBody, SendFailed,
+};
 
-/// `wasi:http/outgoing-handler@0.2`. Not the stock one, which leaves each request to a task of tokio's,
-/// and no one runs those here.
-pub(super) fn link_wasi02(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
-    linker.instance("wasi:http/outgoing-handler@0.2.12")?.func_wrap(
-        "handle",
-        |mut store: StoreContextMut<'_, GuestState>, (request, options): Handle| {
-            let table = &mut store.data_mut().table;
-            table.delete(request)?;
-            if let Some(options) = options {
-                table.delete(options)?;
-            }
-            let denied: Handled = Err(ErrorCode::HttpRequestDenied);
-            Ok((denied,))
-        },
-    )
+pub(super) use wasi::{Outbound, link_wasi02};
+
+/// Why a request is not even tried.
+#[derive(Debug)]
+pub(super) enum NotSent {
+    /// Its tenant's requests may not go there.
+    Denied,
+    /// It is none, for this reason.
+    Invalid(&'static str),
 }
 
-type Sent = Result<(http::Response<WasiBody>, Transmission), Error>;
-type Transmission = Box<dyn Future<Output = Result<(), Error>> + Send>;
+/// Fields that belong to the connection, which is the host's.
+const OF_THE_CONNECTION: [HeaderName; 8] = [
+    header::CONNECTION,
+    header::HOST,
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::PROXY_AUTHORIZATION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
 
-impl WasiHttpHooks for Outbound {
-    fn send_request(
-        &mut self,
-        _request: http::Request<WasiBody>,
-        _options: Option<RequestOptions>,
-        _transmission: Transmission,
-    ) -> Box<dyn Future<Output = Sent> + Send> {
-        Box::new(std::future::ready(Err(Error::HttpRequestDenied)))
-    }
+type Answer = Result<http::Response<ResponseBody>, SendFailed>;
 
-    /// One chunk of this size is held for a client that does not read.
-    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
-        crate::limits::BODY_PIECE_BYTES_MAX
-    }
+/// Sends a request of a guest, if it may be sent. It is on its way when this returns, and given up
+/// when the future is dropped.
+pub(super) fn send<B>(
+    context: &Arc<GuestContext>,
+    asking: Option<u64>,
+    request: http::Request<B>,
+    patience: Patience,
+) -> Result<impl Future<Output = Answer> + Send + use<B>, NotSent>
+where
+    B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let origin = origin(request.uri())?;
+    let egress = context.granted.egress.as_ref().ok_or(NotSent::Denied)?;
+    let reach = egress.reach(&origin).ok_or(NotSent::Denied)?;
+    let request = as_sent(request, &origin)?;
+    let resolve = resolve(context.clone(), asking, origin.clone(), reach);
+    let key = PoolKey { party: context.party, origin };
+    Ok(context.client.send(Order { key, resolve, request, patience }))
+}
 
-    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
-        crate::limits::BODY_PIECE_BYTES_MAX
+fn origin(uri: &Uri) -> Result<Origin, NotSent> {
+    let is_secure = match uri.scheme_str() {
+        Some("https") => true,
+        Some("http") => false,
+        _ => return Err(NotSent::Invalid("the URL is neither http: nor https:")),
+    };
+    let authority = uri.authority().ok_or(NotSent::Invalid("the URL has no host"))?;
+    if authority.as_str().contains('@') {
+        return Err(NotSent::Invalid("the URL has a user name in it"));
     }
+    let host = authority.host().trim_end_matches('.').to_ascii_lowercase();
+    if host.is_empty() {
+        return Err(NotSent::Invalid("the URL has no host"));
+    }
+    let port = match authority.port_u16() {
+        Some(port) => port,
+        None if authority.as_str().len() > authority.host().len() => {
+            return Err(NotSent::Invalid("the URL's port is none"));
+        }
+        None => default_port(is_secure),
+    };
+    Ok(Origin { is_secure, host: host.into(), port })
+}
+
+/// The request in the form in which it goes over a connection to its origin.
+fn as_sent<B>(
+    request: http::Request<B>,
+    origin: &Origin,
+) -> Result<http::Request<OutboundBody>, NotSent>
+where
+    B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    use http_body_util::BodyExt;
+    let (mut head, body) = request.into_parts();
+    if head.method == http::Method::CONNECT {
+        return Err(NotSent::Invalid("CONNECT is for proxies"));
+    }
+    let target = head.uri.path_and_query().cloned();
+    head.uri = target.map_or_else(|| Uri::from_static("/"), Uri::from);
+    head.version = http::Version::HTTP_11;
+    keep_own_fields(&mut head.headers, origin)?;
+    Ok(http::Request::from_parts(head, body.map_err(Into::into).boxed_unsync()))
+}
+
+fn keep_own_fields(headers: &mut HeaderMap, origin: &Origin) -> Result<(), NotSent> {
+    for name in OF_THE_CONNECTION {
+        headers.remove(name);
+    }
+    let Origin { is_secure, host, port } = origin;
+    let host =
+        if *port == default_port(*is_secure) { host.to_string() } else { format!("{host}:{port}") };
+    let host =
+        HeaderValue::try_from(host).map_err(|_| NotSent::Invalid("the URL's host is none"))?;
+    headers.insert(header::HOST, host);
+    Ok(())
+}
+
+/// Looks the origin's name up, and keeps of its addresses those that may be reached.
+fn resolve(
+    context: Arc<GuestContext>,
+    asking: Option<u64>,
+    origin: Origin,
+    reach: Reach,
+) -> Resolve {
+    Box::new(move || {
+        let lookup = context.dns.lookup(&context, asking, &origin.host);
+        async move {
+            let found = lookup.await.map_err(|failed| match failed {
+                LookupFailed::Busy => SendFailed::Busy,
+                LookupFailed::NotFound | LookupFailed::Denied => SendFailed::NotFound,
+                LookupFailed::Invalid(why) | LookupFailed::Failed(why) => {
+                    SendFailed::LookupFailed(why)
+                }
+            })?;
+            let reachable: Vec<_> = found
+                .iter()
+                .filter(|address| reach.covers(**address))
+                .map(|address| SocketAddr::new(*address, origin.port))
+                .collect();
+            if reachable.is_empty() { Err(SendFailed::Prohibited) } else { Ok(reachable) }
+        }
+        .boxed()
+    })
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::egress::Egress;
 use super::files::Files;
 use super::grants::{Access, Grants};
 
@@ -16,6 +17,8 @@ pub struct Stores {
 #[derive(Clone, Default)]
 pub struct Granted {
     pub(super) files: Option<Files>,
+    pub(super) egress: Option<Egress>,
+    pub(super) dns: bool,
 }
 
 /// Why something that was granted cannot be opened.
@@ -53,7 +56,7 @@ impl Stores {
     /// When the disk refuses.
     pub fn open(&mut self, grants: &Grants) -> Result<Granted, StoreError> {
         let files = grants.files.map(|access| self.files(access)).transpose()?;
-        Ok(Granted { files })
+        Ok(Granted { files, egress: grants.fetch.clone(), dns: grants.dns })
     }
 
     fn files(&mut self, access: Access) -> Result<Files, StoreError> {

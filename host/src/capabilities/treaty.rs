@@ -145,7 +145,7 @@ where
 }
 
 /// Notes how long the request was suspended, if it was.
-async fn watched<T>(
+pub(super) async fn watched<T>(
     context: Arc<GuestContext>,
     request: Option<RequestId>,
     operation: &'static str,

@@ -18,6 +18,7 @@ mod timers;
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -315,6 +316,14 @@ impl Handle {
     /// When the kernel refuses to watch it.
     pub fn listen(&self, listener: std::net::TcpListener) -> io::Result<TcpListener> {
         TcpListener::new(self.core.reactor.clone(), listener)
+    }
+
+    /// Connects to an address. It waits in the OS and costs no thread; there is no deadline.
+    ///
+    /// # Errors
+    /// Those of `connect(2)`.
+    pub async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        TcpStream::connect(&self.core.reactor, address).await
     }
 
     /// Whether tasks besides the one being polled wait for their turn.

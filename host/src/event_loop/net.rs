@@ -1,6 +1,7 @@
 //! Owns the loop's sockets: they wait in the OS and cost no thread.
 //! They implement tokio's I/O traits, so that protocol crates written for those run on this loop.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::pin::Pin;
@@ -86,6 +87,32 @@ impl TcpStream {
     fn new(reactor: &Rc<Reactor>, mut inner: mio::net::TcpStream) -> io::Result<Self> {
         let key = reactor.register(&mut inner)?;
         Ok(TcpStream { inner, key, reactor: reactor.clone() })
+    }
+
+    /// Connects to an address, without Nagle's delay: whoever connects speaks first.
+    pub(super) async fn connect(reactor: &Rc<Reactor>, address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::new(reactor, mio::net::TcpStream::connect(address)?)?;
+        // A new socket counts as one with room to write, and this one has none yet.
+        reactor.clear_ready(stream.key, Direction::Write);
+        poll_fn(|cx| {
+            loop {
+                ready!(reactor.poll_ready(stream.key, Direction::Write, cx));
+                if let Some(error) = stream.inner.take_error()? {
+                    return Poll::Ready(Err(error));
+                }
+                match stream.inner.peer_addr() {
+                    Ok(_) => return Poll::Ready(Ok(())),
+                    // The kernel spoke before it was done.
+                    Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+                        reactor.clear_ready(stream.key, Direction::Write);
+                    }
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
+            }
+        })
+        .await?;
+        stream.inner.set_nodelay(true)?;
+        Ok(stream)
     }
 
     /// Writes what the kernel takes at once.

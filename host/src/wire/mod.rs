@@ -1,14 +1,17 @@
-//! Owns bytes <-> requests and responses: HTTP/1.1 by hyper, on the loop's own sockets.
+//! Owns bytes <-> requests and responses: HTTP/1.1 by hyper, on the loop's own sockets, in both
+//! directions.
 //! Knows nothing of tenants or Wasm: it calls a [`Service`], and an echo is one.
 
 mod accept;
 mod body;
 mod calls;
 mod channel;
+mod client;
 mod connection;
 mod framing;
 mod grammar;
 mod refusal;
+mod tls;
 
 use std::cell::Cell;
 use std::error::Error;
@@ -21,9 +24,13 @@ use bytes::Bytes;
 
 pub use accept::{Acceptor, bind};
 pub use body::{BodyBroken, RequestBody};
+pub use client::{
+    Client, Order, Origin, OutboundBody, Patience, PoolKey, Resolve, ResponseBody, SendFailed,
+};
 pub use framing::Fault;
 pub use hyper::body::Incoming;
 pub use refusal::body as error_body;
+pub use tls::{Tls, TlsError};
 
 use crate::limits;
 

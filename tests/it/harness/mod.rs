@@ -7,6 +7,7 @@ mod metrics;
 mod process;
 mod scratch;
 mod serve;
+mod upstream;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ pub(crate) use metrics::Metrics;
 pub(crate) use process::{Hob, hob, run};
 pub(crate) use scratch::Scratch;
 pub(crate) use serve::{Guest, Serve, every_mode, guest};
+pub(crate) use upstream::{Deed, Upstream, answer};
 
 /// How long anything is waited for before the test fails. It is only there so that a hang ends:
 /// whatever works takes a fraction of it, also on a machine that is busy with something else.

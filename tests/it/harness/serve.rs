@@ -56,6 +56,24 @@ impl Guest {
         self
     }
 
+    /// Whose it is.
+    pub(crate) fn tenant(self, name: &str) -> Self {
+        self.set(&format!("tenant = \"{name}\""))
+    }
+
+    /// The grants without which the guest `capabilities` is not served, some of them with another
+    /// value than the usual one: in TOML, a text without its quotes.
+    pub(crate) fn granted(self, others: &[(&str, &str)]) -> Self {
+        let usual = [("files", "write"), ("fetch", "[\"http://127.0.0.1:*\"]"), ("dns", "true")];
+        let grants = usual.map(|(name, value)| {
+            let other = others.iter().find(|(other, _)| *other == name);
+            let value = other.map_or(value, |(_, value)| value);
+            let is_text = ["read", "write"].contains(&value);
+            if is_text { format!("{name} = \"{value}\"") } else { format!("{name} = {value}") }
+        });
+        self.set(&format!("grants = {{ {} }}", grants.join(", ")))
+    }
+
     pub(crate) fn isolation(self, mode: &str) -> Self {
         self.set(&format!("isolation = \"{mode}\""))
     }

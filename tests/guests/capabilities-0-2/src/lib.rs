@@ -1,5 +1,6 @@
 //! The same as `capabilities`, by the sync treaty of WASI 0.2 and its WIT alone.
 
+mod fetch;
 mod files;
 
 use std::collections::HashMap;
@@ -8,6 +9,8 @@ wit_bindgen::generate!({
     inline: "
         package hob:capabilities;
         world guest {
+            import hob:host/dns@0.2.0;
+            import hob:host/fetch@0.2.0;
             import hob:host/files@0.2.0;
             export hob:host/handler@0.2.0;
         }
@@ -59,13 +62,15 @@ impl Guest for Capabilities {
     fn handle(request: Request) -> Result<Response, String> {
         let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        let decoded = |text: &str| text.replace("%2F", "/").replace("%20", " ");
+        let decoded = |text: &str| text.replace("%2F", "/").replace("%20", " ").replace("%3F", "?");
         let pairs = pairs.map(|(name, value)| (name.to_owned(), decoded(value)));
         let arguments = Arguments(pairs.collect());
         let operation = path.rsplit('/').next().unwrap_or("");
         let (capability, function) = operation.split_once('.').unwrap_or((operation, ""));
         let body = read(request.body)?;
         let outcome = match capability {
+            "fetch" => fetch::call(function, &arguments, body),
+            "dns" => fetch::lookup(&arguments),
             "files" => files::call(function, &arguments, body),
             "hello" => Ok(b"hello world\n".to_vec()),
             _ => return Ok(answer(404, b"no such capability".to_vec())),

@@ -2,6 +2,7 @@
 //! query and its body are the arguments. The answer is the result as text, or the error's name with
 //! status 422. `capabilities-0-2` does the same by the sync treaty.
 
+mod fetch;
 mod files;
 
 use hob_sdk::{Error, Request, Response, Result};
@@ -17,6 +18,8 @@ pub(crate) struct Arguments {
     length: u32,
     limit: u32,
     pieces: u32,
+    method: Option<String>,
+    ms: Option<u64>,
 }
 
 /// What an operation gives: bytes, or the words for an error.
@@ -29,6 +32,8 @@ async fn handle(mut request: Request) -> Result<Response> {
     let body = request.take_body().with_limit(32 << 20).bytes().await?;
     let (capability, function) = operation.split_once('.').unwrap_or((&operation, ""));
     let outcome = match capability {
+        "fetch" => fetch::call(function, arguments, body).await,
+        "dns" => fetch::lookup(arguments).await,
         "files" => files::call(function, arguments, body).await,
         "hello" => Ok(b"hello world\n".to_vec()),
         _ => return Err(Error::status(404, "no such capability")),

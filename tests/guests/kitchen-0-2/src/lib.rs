@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use wasip2::clocks::{monotonic_clock, wall_clock};
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
-    Fields, IncomingBody, IncomingRequest, OutgoingBody, OutgoingRequest, OutgoingResponse,
-    ResponseOutparam,
+    Fields, IncomingBody, IncomingRequest, Method, OutgoingBody, OutgoingRequest, OutgoingResponse,
+    ResponseOutparam, Scheme,
 };
 use wasip2::io::poll;
 use wasip2::io::streams::{OutputStream, StreamError};
@@ -39,7 +39,10 @@ impl wasip2::exports::http::incoming_handler::Guest for Kitchen {
             "status" => status(outparam, number("code", 200)),
             "no-response" => {}
             "miscount" => miscount(outparam, number("bytes", 0), number("size", 0)),
-            "fetch" => text(outparam, &fetch()),
+            "fetch" => {
+                let to = option("to").unwrap_or("127.0.0.1:1");
+                text(outparam, &fetch(to, &read(&request)));
+            }
             "connect" => text(outparam, &connect(option("to").unwrap_or(""))),
             // Bodies.
             "echo" => answer(outparam, &[], &read(&request)),
@@ -268,11 +271,38 @@ fn poll_ready() -> String {
 }
 
 /// What a request to elsewhere comes to.
-fn fetch() -> String {
+/// Sends the body to another server, and shows what it answers.
+fn fetch(to: &str, body: &[u8]) -> String {
+    let (authority, path) = to.split_once('/').unwrap_or((to, ""));
     let request = OutgoingRequest::new(Fields::new());
-    request.set_authority(Some("127.0.0.1:1")).unwrap();
-    match outgoing_handler::handle(request, None) {
-        Ok(_) => "sent\n".to_owned(),
+    request.set_method(&Method::Post).unwrap();
+    request.set_scheme(Some(&Scheme::Http)).unwrap();
+    request.set_authority(Some(authority)).unwrap();
+    request.set_path_with_query(Some(&format!("/{path}"))).unwrap();
+    let outgoing = request.body().unwrap();
+    let future = match outgoing_handler::handle(request, None) {
+        Ok(future) => future,
+        Err(code) => return format!("{code:?}\n"),
+    };
+    let stream = outgoing.write().unwrap();
+    for piece in body.chunks(4096) {
+        if stream.blocking_write_and_flush(piece).is_err() {
+            break;
+        }
+    }
+    drop(stream);
+    let _ = OutgoingBody::finish(outgoing, None);
+    future.subscribe().block();
+    match future.get().unwrap().unwrap() {
+        Ok(response) => {
+            let incoming = response.consume().unwrap();
+            let stream = incoming.stream().unwrap();
+            let mut text = format!("{} ", response.status());
+            while let Ok(piece) = stream.blocking_read(65_536) {
+                text += &String::from_utf8_lossy(&piece);
+            }
+            text
+        }
         Err(code) => format!("{code:?}\n"),
     }
 }

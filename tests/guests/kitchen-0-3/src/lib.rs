@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use wasip3::cli::{environment, stderr, stdout};
 use wasip3::clocks::{monotonic_clock, system_clock};
 use wasip3::http::client;
-use wasip3::http::types::{ErrorCode, Fields, Request, Response, Scheme, Trailers};
+use wasip3::http::types::{ErrorCode, Fields, Method, Request, Response, Scheme, Trailers};
 use wasip3::wit_bindgen::{FutureReader, StreamReader, StreamResult, StreamWriter};
 use wasip3::{random, spawn_local, wit_future, wit_stream};
 
@@ -35,7 +35,10 @@ impl wasip3::exports::http::handler::Guest for Kitchen {
             "random" => text(random()),
             "status" => status(number("code", 200) as u16),
             "miscount" => miscount(number("bytes", 0), number("size", 0), number("pause_ms", 0)),
-            "fetch" => text(fetch().await),
+            "fetch" => {
+                let to = option("to").unwrap_or("127.0.0.1:1").to_owned();
+                text(fetch(&to, read(consume(request).0).await).await)
+            }
             "error" => {
                 return Err(ErrorCode::InternalError(Some("as the test wants it".into())));
             }
@@ -257,14 +260,27 @@ async fn sleep(ms: u64) {
 }
 
 /// What a request to elsewhere comes to.
-async fn fetch() -> String {
+/// Sends the body to another server, and shows what it answers.
+async fn fetch(to: &str, body: Vec<u8>) -> String {
+    let (authority, path) = to.split_once('/').unwrap_or((to, ""));
     let end = wit_future::new(|| Ok(None)).1;
-    let request = Request::new(Fields::new(), None, end, None).0;
+    let (mut writer, contents) = wit_stream::new();
+    let request = Request::new(Fields::new(), Some(contents), end, None).0;
+    request.set_method(&Method::Post).unwrap();
     request.set_scheme(Some(&Scheme::Http)).unwrap();
-    request.set_authority(Some("127.0.0.1:1")).unwrap();
-    request.set_path_with_query(Some("/")).unwrap();
+    request.set_authority(Some(authority)).unwrap();
+    request.set_path_with_query(Some(&format!("/{path}"))).unwrap();
+    spawn_local(async move {
+        // Where no one is connected to no one takes it.
+        let _ = writer.write_all(body).await;
+    });
     match client::send(request).await {
-        Ok(_) => "sent\n".to_owned(),
+        Ok(response) => {
+            let status = response.get_status_code();
+            let (_, done) = wit_future::new(|| Ok(()));
+            let (body, _trailers) = Response::consume_body(response, done);
+            format!("{status} {}", String::from_utf8_lossy(&read(body).await))
+        }
         Err(code) => format!("{code:?}\n"),
     }
 }
