@@ -14,6 +14,7 @@ mod cpu_limit;
 mod deadlines;
 mod departures;
 mod drain;
+mod examples;
 mod failures;
 mod fetch;
 mod files;

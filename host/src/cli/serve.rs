@@ -30,7 +30,7 @@ Isolation modes, from the safest to the densest:
   shared  an instance serves many requests at once, as a Node process does
           (WASI 0.3 only, and its default): a trap ends all requests in the instance
 
-The second listener answers /healthz, /readyz and /metrics (Prometheus).
+The second listener answers /healthz, /readyz, /metrics (Prometheus) and /debug/timeline.
 SIGTERM and SIGINT drain: no new connections, requests in flight finish; a second one ends at once.
 
 Examples:
@@ -68,6 +68,10 @@ pub(super) struct Serve {
     /// Whether each request is a line of the log [default: on]
     #[arg(long, value_name = "on|off", value_parser = parse_switch)]
     access_log: Option<bool>,
+
+    /// The folder in which each tenant has one for what it keeps [default: data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
 
     /// Where compiled code is kept, or `off` [default: hob below the user's cache directory]
     #[arg(long, value_name = "DIR|off")]
@@ -162,6 +166,9 @@ impl Serve {
         config.host_threads = self.host_threads.unwrap_or(config.host_threads);
         config.loops = self.loops.unwrap_or(config.loops);
         config.access_log = self.access_log.unwrap_or(config.access_log);
+        if let Some(data) = &self.data {
+            config.data.clone_from(data);
+        }
         for handler in &mut config.handlers {
             handler.isolation = handler.isolation.or(self.isolation);
         }
