@@ -1,5 +1,7 @@
-//! Hob's event loop and HTTP with a native handler: what the benchmark takes for the limit of
-//! what a Wasm handler on the same loop could reach.
+//! Hob's event loop without Wasm: HTTP with a native handler, which the benchmark takes for the limit
+//! of what a Wasm handler on the same loop could reach; and the way to a host thread and back.
+
+mod hop;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -37,8 +39,15 @@ impl Service for Hello {
     }
 }
 
-fn main() -> Result<Infallible, Box<dyn std::error::Error>> {
-    let address = std::env::args().nth(1).ok_or("usage: hob-bench-native ADDRESS")?;
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let usage = "usage: hob-bench-native ADDRESS | hop";
+    match std::env::args().nth(1).ok_or(usage)?.as_str() {
+        "hop" => hop::measure(),
+        address => serve(address).map(|never| match never {}),
+    }
+}
+
+fn serve(address: &str) -> Result<Infallible, Box<dyn std::error::Error>> {
     let metrics = Arc::new(LoopMetrics::default());
     let mut event_loop = EventLoop::new(Clock::Real, metrics.clone())?;
     let acceptor = Acceptor::new(event_loop.handle(), Hello, WireLimits::default(), metrics);

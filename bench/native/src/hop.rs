@@ -1,0 +1,57 @@
+//! What it costs to have a host thread do nothing: the way there and back.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use hob::event_loop::{Clock, EventLoop, HostQueue, HostThreads, Remote, Work};
+use hob::observe::Timeline;
+
+const JOB: Work = Work::quick("bench.nothing");
+const THREADS: usize = 4;
+const WARM_UP: usize = 2_000;
+const ALONE: usize = 20_000;
+const AT_ONCE: usize = 64;
+const TOGETHER: usize = 400_000;
+
+/// Prints two figures in microseconds, as JSON: a hop when nothing else is under way, in the median;
+/// and with 64 under way, the time divided by their number.
+pub(crate) fn measure() -> Result<(), Box<dyn std::error::Error>> {
+    let pool = HostThreads::new(THREADS, Arc::default(), Timeline::new(Instant::now()))?;
+    let queue = pool.queue();
+    let mut event_loop = EventLoop::new(Clock::Real, Arc::default())?;
+    let remote = event_loop.remote();
+    let (alone, together) = event_loop.run(async move {
+        one_after_the_other(&remote, &queue, WARM_UP).await;
+        let alone = one_after_the_other(&remote, &queue, ALONE).await;
+        (alone, many_at_once(&remote, &queue).await)
+    })?;
+    let us = |time: Duration| time.as_nanos() as f64 / 1e3;
+    println!("{{\"alone_us\": {:.2}, \"together_us\": {:.2}}}", us(alone), us(together));
+    Ok(())
+}
+
+async fn one_after_the_other(remote: &Remote, queue: &HostQueue, count: usize) -> Duration {
+    let mut took = Vec::with_capacity(count);
+    for _ in 0..count {
+        let begun = Instant::now();
+        remote.host_thread(queue, JOB, || ()).await.expect("there is room");
+        took.push(begun.elapsed());
+    }
+    took.sort_unstable();
+    took[count / 2]
+}
+
+async fn many_at_once(remote: &Remote, queue: &HostQueue) -> Duration {
+    let begun = Instant::now();
+    let mut under_way = FuturesUnordered::new();
+    for _ in 0..TOGETHER {
+        if under_way.len() == AT_ONCE {
+            under_way.next().await;
+        }
+        under_way.push(remote.host_thread(queue, JOB, || ()));
+    }
+    while under_way.next().await.is_some() {}
+    begun.elapsed() / TOGETHER as u32
+}
