@@ -27,6 +27,7 @@
 //! | failure | [`Error`], [`Result`] |
 //! | waiting | [`time`] |
 //! | the tenant's folder | [`files`] |
+//! | hashes, passwords, ciphers, signatures | [`crypto`] |
 //! | work beside, or after, the answer | [`spawn`] |
 #![deny(missing_docs, unsafe_code)]
 
@@ -34,6 +35,7 @@ mod answer;
 #[doc(hidden)]
 pub mod bindings;
 mod body;
+pub mod crypto;
 mod error;
 pub mod files;
 mod headers;

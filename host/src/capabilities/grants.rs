@@ -1,4 +1,5 @@
-//! Owns what a handler may be granted, and which import needs which grant.
+//! Owns what a handler may be granted, and which import needs which grant. `crypto` needs none: it
+//! reaches nothing.
 
 /// How far a grant goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,6 +4,7 @@
 mod body;
 mod calls;
 mod clocks;
+mod crypto;
 mod files;
 mod grants;
 mod link;

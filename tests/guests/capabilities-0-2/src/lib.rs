@@ -1,6 +1,8 @@
 //! The same as `capabilities`, by the sync treaty of WASI 0.2 and its WIT alone.
 
+mod crypto;
 mod files;
+mod hexadecimal;
 
 use std::collections::HashMap;
 
@@ -9,6 +11,7 @@ wit_bindgen::generate!({
         package hob:capabilities;
         world guest {
             import hob:host/files@0.2.0;
+            import hob:host/crypto@0.2.0;
             export hob:host/handler@0.2.0;
         }
     ",
@@ -59,7 +62,7 @@ impl Guest for Capabilities {
     fn handle(request: Request) -> Result<Response, String> {
         let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        let decoded = |text: &str| text.replace("%2F", "/").replace("%20", " ");
+        let decoded = |text: &str| text.replace("%2F", "/").replace("%20", " ").replace("%3A", ":");
         let pairs = pairs.map(|(name, value)| (name.to_owned(), decoded(value)));
         let arguments = Arguments(pairs.collect());
         let operation = path.rsplit('/').next().unwrap_or("");
@@ -67,6 +70,7 @@ impl Guest for Capabilities {
         let body = read(request.body)?;
         let outcome = match capability {
             "files" => files::call(function, &arguments, body),
+            "crypto" => crypto::call(function, &arguments, body),
             "hello" => Ok(b"hello world\n".to_vec()),
             _ => return Ok(answer(404, b"no such capability".to_vec())),
         };

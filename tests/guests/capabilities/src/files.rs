@@ -5,7 +5,7 @@ use hob_sdk::files::{self, Error, Kind};
 use crate::{Arguments, Outcome};
 
 pub(crate) async fn call(function: &str, arguments: Arguments, body: Vec<u8>) -> Outcome {
-    let Arguments { path, to, after, offset, length, limit, pieces } = arguments;
+    let Arguments { path, to, after, offset, length, limit, pieces, .. } = arguments;
     let nothing = |()| Vec::new();
     let result = match function {
         "read" => files::read(path).await,

@@ -2,7 +2,9 @@
 //! query and its body are the arguments. The answer is the result as text, or the error's name with
 //! status 422. `capabilities-0-2` does the same by the sync treaty.
 
+mod crypto;
 mod files;
+mod hexadecimal;
 
 use hob_sdk::{Error, Request, Response, Result};
 use serde::Deserialize;
@@ -17,6 +19,7 @@ pub(crate) struct Arguments {
     length: u32,
     limit: u32,
     pieces: u32,
+    what: String,
 }
 
 /// What an operation gives: bytes, or the words for an error.
@@ -30,6 +33,7 @@ async fn handle(mut request: Request) -> Result<Response> {
     let (capability, function) = operation.split_once('.').unwrap_or((&operation, ""));
     let outcome = match capability {
         "files" => files::call(function, arguments, body).await,
+        "crypto" => crypto::call(function, arguments, body).await,
         "hello" => Ok(b"hello world\n".to_vec()),
         _ => return Err(Error::status(404, "no such capability")),
     };
