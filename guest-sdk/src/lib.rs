@@ -27,6 +27,7 @@
 //! | failure | [`Error`], [`Result`] |
 //! | waiting | [`time`] |
 //! | the tenant's folder | [`files`] |
+//! | gzip, deflate, brotli, zstd | [`compression`] |
 //! | hashes, passwords, ciphers, signatures | [`crypto`] |
 //! | work beside, or after, the answer | [`spawn`] |
 #![deny(missing_docs, unsafe_code)]
@@ -35,6 +36,7 @@ mod answer;
 #[doc(hidden)]
 pub mod bindings;
 mod body;
+pub mod compression;
 pub mod crypto;
 mod error;
 pub mod files;

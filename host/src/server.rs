@@ -360,6 +360,7 @@ impl Seat {
                     stdio: Stdio::new(&config.name, site.log.clone()),
                     queue: household.queue.clone(),
                     granted: household.granted.clone(),
+                    coders: Arc::default(),
                     timeline: timeline.clone(),
                     resumed: Mutex::default(),
                 });

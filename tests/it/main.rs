@@ -9,6 +9,7 @@ mod bodies;
 mod bounds;
 mod cache;
 mod command_line;
+mod compression;
 mod configuration;
 mod cpu_limit;
 mod crypto;

@@ -1,5 +1,5 @@
-//! Owns what a handler may be granted, and which import needs which grant. `crypto` needs none: it
-//! reaches nothing.
+//! Owns what a handler may be granted, and which import needs which grant. `crypto` and
+//! `compression` need none: they reach nothing.
 
 /// How far a grant goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

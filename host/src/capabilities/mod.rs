@@ -4,6 +4,7 @@
 mod body;
 mod calls;
 mod clocks;
+mod compression;
 mod crypto;
 mod files;
 mod grants;
@@ -51,6 +52,8 @@ pub struct GuestContext {
     pub queue: HostQueue,
     /// What it was granted.
     pub granted: Granted,
+    /// Held by each compressor that its guests have open.
+    pub coders: Arc<()>,
     /// Where what happens is noted.
     pub timeline: Timeline,
     /// Requests whose operation has ended since the loop last looked: the next poll runs their

@@ -5,7 +5,9 @@ mod accept;
 mod body;
 mod calls;
 mod channel;
+mod coding;
 mod connection;
+mod decoding;
 mod framing;
 mod grammar;
 mod refusal;
@@ -21,6 +23,8 @@ use bytes::Bytes;
 
 pub use accept::{Acceptor, bind};
 pub use body::{BodyBroken, RequestBody};
+pub use coding::{Coding, Encoder, encode};
+pub use decoding::{Decoder, Malformed};
 pub use framing::Fault;
 pub use hyper::body::Incoming;
 pub use refusal::body as error_body;

@@ -1,5 +1,6 @@
 //! The same as `capabilities`, by the sync treaty of WASI 0.2 and its WIT alone.
 
+mod compression;
 mod crypto;
 mod files;
 mod hexadecimal;
@@ -12,6 +13,7 @@ wit_bindgen::generate!({
         world guest {
             import hob:host/files@0.2.0;
             import hob:host/crypto@0.2.0;
+            import hob:host/compression@0.2.0;
             export hob:host/handler@0.2.0;
         }
     ",
@@ -70,6 +72,7 @@ impl Guest for Capabilities {
         let body = read(request.body)?;
         let outcome = match capability {
             "files" => files::call(function, &arguments, body),
+            "compression" => compression::call(function, &arguments, body),
             "crypto" => crypto::call(function, &arguments, body),
             "hello" => Ok(b"hello world\n".to_vec()),
             _ => return Ok(answer(404, b"no such capability".to_vec())),

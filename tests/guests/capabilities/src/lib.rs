@@ -2,6 +2,7 @@
 //! query and its body are the arguments. The answer is the result as text, or the error's name with
 //! status 422. `capabilities-0-2` does the same by the sync treaty.
 
+mod compression;
 mod crypto;
 mod files;
 mod hexadecimal;
@@ -20,6 +21,7 @@ pub(crate) struct Arguments {
     limit: u32,
     pieces: u32,
     what: String,
+    level: Option<u32>,
 }
 
 /// What an operation gives: bytes, or the words for an error.
@@ -33,6 +35,7 @@ async fn handle(mut request: Request) -> Result<Response> {
     let (capability, function) = operation.split_once('.').unwrap_or((&operation, ""));
     let outcome = match capability {
         "files" => files::call(function, arguments, body).await,
+        "compression" => compression::call(function, arguments, body).await,
         "crypto" => crypto::call(function, arguments, body).await,
         "hello" => Ok(b"hello world\n".to_vec()),
         _ => return Err(Error::status(404, "no such capability")),
