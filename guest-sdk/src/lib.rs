@@ -29,6 +29,8 @@
 //! | the tenant's folder | [`files`] |
 //! | outbound HTTP | [`fetch`] |
 //! | the lookup of names | [`dns`] |
+//! | gzip, deflate, brotli, zstd | [`compression`] |
+//! | hashes, passwords, ciphers, signatures | [`crypto`] |
 //! | work beside, or after, the answer | [`spawn`] |
 #![deny(missing_docs, unsafe_code)]
 
@@ -36,6 +38,8 @@ mod answer;
 #[doc(hidden)]
 pub mod bindings;
 mod body;
+pub mod compression;
+pub mod crypto;
 pub mod dns;
 mod error;
 pub mod fetch;

@@ -335,6 +335,85 @@ pub const FIELDS_BYTES_MAX: usize = 128 * 1024;
 /// other requests in it.
 pub const RETIRE_GRACE: Duration = Duration::from_secs(1);
 
+// ---- Cryptography ---------------------------------------------------------------------------
+
+/// Bytes that are hashed with SHA-256, or sealed, on the loop and at once. A host thread is away for 10
+/// to 15 us; SHA-256 takes 9 us for so many bytes, AES-GCM 9, ChaCha20-Poly1305 12 (measured on a
+/// processor that helps with the first two). Ed25519 takes 20 us for a signature and 40 to verify one.
+pub const CRYPTO_AT_ONCE_BYTES_MAX: usize = 16 * 1024;
+
+/// Memory of one password hash, in KiB. RFC 9106 recommends 64 MiB where memory is scarce, OWASP 19 to
+/// 46. At most half of the host threads do this at once, so with four threads it is 512 MiB in all.
+pub const PASSWORD_MEMORY_KIB_MAX: u32 = 256 * 1024;
+
+/// Memory that one password hash may go over, in all its passes, in KiB: one to two seconds.
+pub const PASSWORD_WORK_KIB_MAX: u64 = 1024 * 1024;
+
+/// Lanes of Argon2. They are done one after the other; hashes made elsewhere have up to 8.
+pub const ARGON2_LANES_MAX: u32 = 16;
+
+/// r and p of scrypt; 8 and 1 are usual, and 16 is in its RFC.
+pub const SCRYPT_FACTOR_MAX: u32 = 64;
+
+/// Rounds of PBKDF2, of all blocks together: some seconds. OWASP recommends 600,000.
+pub const PBKDF2_ROUNDS_MAX: u64 = 5_000_000;
+
+/// The least cost of bcrypt that there is.
+pub const BCRYPT_COST_MIN: u32 = 4;
+
+/// The highest cost of bcrypt: each one more doubles the time, and this takes some seconds.
+pub const BCRYPT_COST_MAX: u32 = 16;
+
+/// Bytes of a password that bcrypt looks at. A longer one is refused, and not cut in silence.
+pub const BCRYPT_PASSWORD_BYTES_MAX: usize = 72;
+
+/// Bytes of a password, of a salt, and of a hash string.
+pub const PASSWORD_BYTES_MAX: usize = 4096;
+
+/// Bytes of a key that is made out of a password: many times the longest key.
+pub const DERIVED_KEY_BYTES_MAX: usize = 1024;
+
+// ---- Compression ----------------------------------------------------------------------------
+
+/// The highest level of compression, of every format: what is beyond takes minutes for what is allowed
+/// in one call, and a hundred megabytes of memory.
+pub const COMPRESSION_LEVEL_MAX: u32 = 9;
+
+/// Bytes that brotli gathers before it compresses them.
+pub const BROTLI_BUFFER_BYTES: usize = 4096;
+
+/// brotli's window: 512 KiB find nearly all that there is to find in a page, and an encoder has a few
+/// megabytes with it.
+pub const BROTLI_WINDOW_BITS: u32 = 19;
+
+/// The window of zstd that is still read: 8 MiB, which RFC 8878 recommends for HTTP.
+pub const ZSTD_WINDOW_BITS_MAX: u32 = 23;
+
+/// Bytes that are compressed on the loop and at once, with gzip, deflate and zstd: 12 us, and a host
+/// thread is away for 10 to 15. brotli takes 30 for them.
+pub const COMPRESSED_AT_ONCE_BYTES_MAX: usize = 1024;
+
+/// Bytes that take some milliseconds; more is slow work: 16 MiB take half a second, or with brotli
+/// two.
+pub const COMPRESSED_QUICKLY_BYTES_MAX: usize = 512 * 1024;
+
+/// Bytes that are decompressed on the loop and at once, by what goes in and by what may come out: 12 us.
+pub const DECOMPRESSED_AT_ONCE_BYTES_MAX: usize = 4096;
+
+/// Bytes that come out of one call at the most: as much as a guest may hand over in one.
+pub const DECOMPRESSED_BYTES_MAX: usize = HOSTCALL_BYTES_MAX;
+
+/// Bytes that come out of one step of a decoder. Some kilobytes of input can make gigabytes: what is
+/// made waits for nobody.
+pub const DECODER_OUTPUT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes of input that may wait in a decoder, when another piece is given to it.
+pub const DECODER_INPUT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Encoders and decoders that the guests of one handler may have open on one loop: each has up to some
+/// ten megabytes.
+pub const CODERS_MAX: usize = 64;
+
 // ---- Timeline -------------------------------------------------------------------------------
 
 /// Events of a loop, and of the host threads, that the timeline remembers: some thousand requests,

@@ -383,6 +383,7 @@ impl Seat {
                     party: household.tenant,
                     client: client.clone(),
                     dns: site.dns.clone(),
+                    coders: Arc::default(),
                     timeline: timeline.clone(),
                     resumed: Mutex::default(),
                 });

@@ -1,4 +1,5 @@
-//! Owns what a handler may be granted, and which import needs which grant.
+//! Owns what a handler may be granted, and which import needs which grant. `crypto` and
+//! `compression` need none: they reach nothing.
 
 use super::egress::Egress;
 

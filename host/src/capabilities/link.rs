@@ -9,7 +9,9 @@ use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 use wasmtime_wasi::{WasiView, p2, p3};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
-use super::{GuestState, body, clocks, dns, fetch, files, outbound, output, poll};
+use super::{
+    GuestState, body, clocks, compression, crypto, dns, fetch, files, outbound, output, poll,
+};
 use crate::engine::Generation;
 use crate::wire::RequestId;
 
@@ -30,6 +32,8 @@ pub fn linker(engine: &Engine, generation: Generation) -> wasmtime::Result<Linke
     files::link(&mut linker, generation)?;
     dns::link(&mut linker, generation)?;
     fetch::link(&mut linker, generation)?;
+    crypto::link(&mut linker, generation)?;
+    compression::link(&mut linker, generation)?;
     Ok(linker)
 }
 

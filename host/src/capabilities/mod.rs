@@ -4,6 +4,8 @@
 mod body;
 mod calls;
 mod clocks;
+mod compression;
+mod crypto;
 mod dns;
 mod egress;
 mod fetch;
@@ -61,6 +63,8 @@ pub struct GuestContext {
     pub client: Client,
     /// Looks names up.
     pub dns: Dns,
+    /// Held by each compressor that its guests have open.
+    pub coders: Arc<()>,
     /// Where what happens is noted.
     pub timeline: Timeline,
     /// Requests whose operation has ended since the loop last looked: the next poll runs their

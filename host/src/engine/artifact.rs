@@ -11,7 +11,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -160,7 +160,16 @@ fn load(engine: &Engine, entry: &Path) -> Option<Component> {
 fn is_whole(file: &mut File, length: u64) -> io::Result<bool> {
     let Some(code) = length.checked_sub(HASH_BYTES) else { return Ok(false) };
     let mut hasher = Sha256::new();
-    io::copy(&mut file.take(code), &mut hasher)?;
+    let mut code = BufReader::with_capacity(limits::READ_BYTES, Read::by_ref(file).take(code));
+    loop {
+        let piece = code.fill_buf()?;
+        if piece.is_empty() {
+            break;
+        }
+        hasher.update(piece);
+        let length = piece.len();
+        code.consume(length);
+    }
     let mut hash = Vec::new();
     file.read_to_end(&mut hash)?;
     Ok(hasher.finalize()[..] == hash[..])

@@ -7,7 +7,9 @@ mod body;
 mod calls;
 mod channel;
 mod client;
+mod coding;
 mod connection;
+mod decoding;
 mod framing;
 mod grammar;
 mod refusal;
@@ -27,6 +29,8 @@ pub use body::{BodyBroken, RequestBody};
 pub use client::{
     Client, Order, Origin, OutboundBody, Patience, PoolKey, Resolve, ResponseBody, SendFailed,
 };
+pub use coding::{Coding, Encoder, encode};
+pub use decoding::{Decoder, Malformed};
 pub use framing::Fault;
 pub use hyper::body::Incoming;
 pub use refusal::body as error_body;

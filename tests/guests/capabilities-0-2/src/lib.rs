@@ -1,7 +1,10 @@
 //! The same as `capabilities`, by the sync treaty of WASI 0.2 and its WIT alone.
 
 mod fetch;
+mod compression;
+mod crypto;
 mod files;
+mod hexadecimal;
 
 use std::collections::HashMap;
 
@@ -12,6 +15,8 @@ wit_bindgen::generate!({
             import hob:host/dns@0.2.0;
             import hob:host/fetch@0.2.0;
             import hob:host/files@0.2.0;
+            import hob:host/crypto@0.2.0;
+            import hob:host/compression@0.2.0;
             export hob:host/handler@0.2.0;
         }
     ",
@@ -62,7 +67,10 @@ impl Guest for Capabilities {
     fn handle(request: Request) -> Result<Response, String> {
         let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        let decoded = |text: &str| text.replace("%2F", "/").replace("%20", " ").replace("%3F", "?");
+        let decoded = |text: &str| {
+            let codes = [("%2F", "/"), ("%20", " "), ("%3F", "?"), ("%3A", ":")];
+            codes.iter().fold(text.to_owned(), |text, (code, of)| text.replace(code, of))
+        };
         let pairs = pairs.map(|(name, value)| (name.to_owned(), decoded(value)));
         let arguments = Arguments(pairs.collect());
         let operation = path.rsplit('/').next().unwrap_or("");
@@ -72,6 +80,8 @@ impl Guest for Capabilities {
             "fetch" => fetch::call(function, &arguments, body),
             "dns" => fetch::lookup(&arguments),
             "files" => files::call(function, &arguments, body),
+            "compression" => compression::call(function, &arguments, body),
+            "crypto" => crypto::call(function, &arguments, body),
             "hello" => Ok(b"hello world\n".to_vec()),
             _ => return Ok(answer(404, b"no such capability".to_vec())),
         };

@@ -3,7 +3,10 @@
 //! status 422. `capabilities-0-2` does the same by the sync treaty.
 
 mod fetch;
+mod compression;
+mod crypto;
 mod files;
+mod hexadecimal;
 
 use hob_sdk::{Error, Request, Response, Result};
 use serde::Deserialize;
@@ -20,6 +23,8 @@ pub(crate) struct Arguments {
     pieces: u32,
     method: Option<String>,
     ms: Option<u64>,
+    what: String,
+    level: Option<u32>,
 }
 
 /// What an operation gives: bytes, or the words for an error.
@@ -35,6 +40,8 @@ async fn handle(mut request: Request) -> Result<Response> {
         "fetch" => fetch::call(function, arguments, body).await,
         "dns" => fetch::lookup(arguments).await,
         "files" => files::call(function, arguments, body).await,
+        "compression" => compression::call(function, arguments, body).await,
+        "crypto" => crypto::call(function, arguments, body).await,
         "hello" => Ok(b"hello world\n".to_vec()),
         _ => return Err(Error::status(404, "no such capability")),
     };
