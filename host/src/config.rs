@@ -65,6 +65,8 @@ pub struct HandlerConfig {
     pub environment: Vec<(String, String)>,
     /// What it may ask for.
     pub grants: Grants,
+    /// Whether its answers are compressed for clients that take it.
+    pub compress: bool,
 }
 
 impl HandlerConfig {
@@ -79,6 +81,7 @@ impl HandlerConfig {
             limits: GuestLimits::default(),
             environment: Vec::new(),
             grants: Grants::default(),
+            compress: false,
         }
     }
 }
@@ -181,6 +184,8 @@ struct Handler {
     grants: grants::File,
     #[serde(default)]
     environment: BTreeMap<String, String>,
+    #[serde(default)]
+    compress: bool,
 }
 
 impl Config {
@@ -421,6 +426,7 @@ impl Checker<'_> {
             limits: self.limits(general, &file.limits, "handler.limits"),
             environment: file.environment.into_iter().collect(),
             grants: self.grants(file.grants),
+            compress: file.compress,
             ..HandlerConfig::new(&name, component, path)
         }
     }

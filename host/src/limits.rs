@@ -397,6 +397,25 @@ pub const COMPRESSED_AT_ONCE_BYTES_MAX: usize = 1024;
 /// two.
 pub const COMPRESSED_QUICKLY_BYTES_MAX: usize = 512 * 1024;
 
+/// Bytes of an answer that is compressed: with less, the head is most of what is sent.
+pub const ANSWER_MIN: u64 = 1024;
+
+/// Levels at which answers are compressed: 64 KiB of text take 0.1 to 0.2 ms with gzip and zstd, and a
+/// millisecond with brotli.
+pub const ANSWER_GZIP_LEVEL: u32 = 4;
+/// See [`ANSWER_GZIP_LEVEL`].
+pub const ANSWER_BROTLI_LEVEL: u32 = 4;
+/// See [`ANSWER_GZIP_LEVEL`].
+pub const ANSWER_ZSTD_LEVEL: u32 = 3;
+
+/// Bytes of an answer, or of a piece of one, that are compressed on the loop and at once, with gzip and
+/// zstd: as [`COMPRESSED_AT_ONCE_BYTES_MAX`], at faster levels.
+pub const ANSWER_AT_ONCE_BYTES_MAX: usize = 2 * 1024;
+
+/// Streamed answers that are compressed at once on one loop, each with up to three megabytes. More are
+/// sent as they are.
+pub const COMPRESSED_STREAMS_MAX: usize = 256;
+
 /// Bytes that are decompressed on the loop and at once, by what goes in and by what may come out: 12 us.
 pub const DECOMPRESSED_AT_ONCE_BYTES_MAX: usize = 4096;
 

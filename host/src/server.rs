@@ -2,6 +2,7 @@
 //! status in one place, and drains.
 
 mod access;
+mod compression;
 mod dispatch;
 mod index;
 
@@ -111,6 +112,7 @@ pub fn deploy(
             isolation: handler.isolation,
             limits: handler.limits,
             grants: handler.grants.clone(),
+            compress: handler.compress,
         };
         let deployment = Deployment::new(plan, &component, &engines, cache, &mut compiling)
             .map_err(StartError::Deploy)?;

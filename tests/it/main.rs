@@ -9,6 +9,7 @@ mod bodies;
 mod bounds;
 mod cache;
 mod command_line;
+mod compressed_answers;
 mod compression;
 mod configuration;
 mod cpu_limit;

@@ -81,6 +81,8 @@ pub struct Plan {
     pub limits: GuestLimits,
     /// What it is granted.
     pub grants: Grants,
+    /// Whether its answers are compressed for clients that take it.
+    pub compress: bool,
 }
 
 /// A component ready to serve.
@@ -95,6 +97,8 @@ pub struct Deployment {
     pub isolation: Isolation,
     /// What it may use.
     pub limits: GuestLimits,
+    /// Whether its answers are compressed for clients that take it.
+    pub compress: bool,
     /// What is counted of it.
     pub metrics: Arc<HandlerMetrics>,
     pub(super) engine: Engine,
@@ -231,6 +235,7 @@ impl Deployment {
             lane,
             isolation,
             limits: plan.limits,
+            compress: plan.compress,
             engine: engine.clone(),
             linked,
         }))

@@ -276,6 +276,20 @@ impl GuestBody {
         !matches!(self.state, State::Streamed(_))
     }
 
+    /// All of it, if it is here already.
+    pub fn whole(&self) -> Option<&Bytes> {
+        match &self.state {
+            State::Whole(bytes) => bytes.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Puts other bytes in the place of a body that is whole.
+    pub fn replace_whole(&mut self, bytes: Bytes) {
+        debug_assert!(self.is_whole(), "a streamed body is not replaced");
+        self.state = State::Whole(Some(bytes));
+    }
+
     /// Says that no one will ask for the body: the guest finishes without a reader.
     pub fn discard(&mut self) {
         if !self.is_whole() {

@@ -32,7 +32,7 @@ use bytes::Bytes;
 
 use crate::capabilities::GuestContext;
 use crate::engine::TickerHandle;
-use crate::event_loop::Handle;
+use crate::event_loop::{Handle, Pending, Refused, Work};
 use crate::limits;
 use crate::wire::{BodyBroken, Incoming, RequestBody, RequestId};
 use background::Background;
@@ -121,6 +121,15 @@ impl Handler {
             instance.retire();
         }
         self.background.at_rest().await;
+    }
+
+    /// Does work for an answer on a host thread, in the turn of the handler's tenant.
+    pub fn host_thread<T: Send + 'static>(
+        &self,
+        work: Work,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Pending<Result<T, Refused>> {
+        self.context.remote.host_thread(&self.context.queue, work, job)
     }
 
     /// Calls the guest. Nothing happens until the invocation is polled.

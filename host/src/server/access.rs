@@ -14,7 +14,8 @@ use bytes::Bytes;
 use http::{Method, Request};
 use http_body::{Body, Frame, SizeHint};
 
-use crate::handlers::{BodyFailed, GuestBody};
+use super::compression::AnswerBody;
+use crate::handlers::BodyFailed;
 use crate::limits;
 use crate::observe::{HandlerMetrics, Happening, Line, Log, Timeline};
 use crate::wire::{Exchange, Fault, RequestId};
@@ -156,13 +157,13 @@ impl Drop for Record {
 
 /// A response's body; its end is the end of the request.
 pub(super) struct ObservedBody {
-    body: GuestBody,
+    body: AnswerBody,
     record: Record,
 }
 
 impl ObservedBody {
     /// `is_head`: no one will ask for the body, and that is no fault of anyone's.
-    pub(super) fn new(body: GuestBody, mut record: Record, is_head: bool) -> Self {
+    pub(super) fn new(body: AnswerBody, mut record: Record, is_head: bool) -> Self {
         if record.on_loop.get().is_zero() {
             record.charge(body.on_loop());
         }

@@ -15,6 +15,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 
 use super::access::{AccessLog, ObservedBody, Record};
+use super::compression::{AnswerBody, Compression, Wish};
 use super::index;
 use crate::config::Config;
 use crate::event_loop::{Handle, step_back};
@@ -41,6 +42,7 @@ struct Inner {
     unrouted: Arc<HandlerMetrics>,
     /// Counts up from a start of its own in each process and loop.
     next_id: Cell<u64>,
+    compression: Compression,
     in_flight: Rc<Cell<usize>>,
     in_flight_max: usize,
 }
@@ -72,6 +74,7 @@ impl Dispatcher {
                 metrics,
                 unrouted,
                 next_id: Cell::new(first_id(index)),
+                compression: Compression::default(),
                 in_flight: Rc::default(),
                 in_flight_max: config.requests_in_flight,
             }),
@@ -135,21 +138,32 @@ impl Inner {
         let outcome = match handler {
             _ if *request.method() == Method::CONNECT => Err(Refusal::Method),
             _ if self.in_flight.get() > self.in_flight_max => Err(Refusal::Overload),
-            None => self.without_handler(&request),
+            None => self.without_handler(&request).map(|page| page.map(AnswerBody::Plain)),
             Some(handler) => {
                 let (head, body) = request.into_parts();
                 match self.receive(&handler, body).await {
                     Ok(body) => {
                         exchange.received.set(matches!(body, CallBody::Whole(_)));
+                        let compress = handler.deployment().compress;
+                        let wish = compress.then(|| Wish::of(&head.headers, is_head, id));
                         let mut invocation = handler.invoke(Call { head, body, id });
                         let answer = poll_fn(|cx| invocation.poll_response(cx)).await;
-                        answer.map_err(|failure| Refusal::Failed(failure, invocation.on_loop()))
+                        match (answer, wish) {
+                            (Err(failure), _) => {
+                                Err(Refusal::Failed(failure, invocation.on_loop()))
+                            }
+                            (Ok(answer), None) => Ok(answer.map(AnswerBody::Plain)),
+                            (Ok(answer), Some(wish)) => {
+                                Ok(Box::pin(self.compression.apply(answer, wish, &handler)).await)
+                            }
+                        }
                     }
                     Err(refusal) => Err(refusal),
                 }
             }
         };
-        let response = outcome.unwrap_or_else(|refusal| self.refuse(&refusal, id, &record));
+        let response = outcome
+            .unwrap_or_else(|refusal| self.refuse(&refusal, id, &record).map(AnswerBody::Plain));
         // The guests of the other requests that are ready run before this response is written, so
         // that the writes of a turn come together: a client on this machine that waits for several
         // is then woken once for all of them, and waking is what a small write costs most.
@@ -263,7 +277,7 @@ impl Refusal {
 /// Marks a response that someone may want to ask about with its request's id, and has its body
 /// observed.
 fn finish(
-    response: Response<GuestBody>,
+    response: Response<AnswerBody>,
     id: RequestId,
     is_head: bool,
     mut record: Record,

@@ -128,6 +128,16 @@ impl Client {
         }
     }
 
+    /// Sends bytes; whether they were taken within a second.
+    pub(crate) fn sends_within_a_second(&mut self, bytes: &[u8]) -> bool {
+        self.stream.set_write_timeout(Some(Duration::from_secs(1))).expect("a time");
+        match self.stream.write_all(bytes) {
+            Ok(()) => true,
+            Err(error) if is_timeout(&error) => false,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
     /// Leaves with a reset, as a process does that is killed.
     pub(crate) fn reset(self) {
         socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).expect("a socket");

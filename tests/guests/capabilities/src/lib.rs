@@ -7,6 +7,7 @@ mod compression;
 mod crypto;
 mod files;
 mod hexadecimal;
+mod mirror;
 
 use hob_sdk::{Error, Request, Response, Result};
 use serde::Deserialize;
@@ -34,6 +35,9 @@ type Outcome = Result<Vec<u8>, String>;
 async fn handle(mut request: Request) -> Result<Response> {
     let operation = request.path().rsplit('/').next().unwrap_or("").to_owned();
     let arguments: Arguments = request.query().parse()?;
+    if operation.starts_with("mirror") {
+        return mirror::answer(request, operation == "mirror-stream").await;
+    }
     let body = request.take_body().with_limit(32 << 20).bytes().await?;
     let (capability, function) = operation.split_once('.').unwrap_or((&operation, ""));
     let outcome = match capability {

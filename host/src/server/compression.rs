@@ -1,0 +1,451 @@
+//! Owns the compression of answers: which coding a client wants, which answers are fit for one, and
+//! a streamed body on its way through it.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
+    CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, VARY,
+};
+use http::response::Parts;
+use http::{Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+
+use crate::event_loop::{Pending, Refused, Work};
+use crate::handlers::{BodyFailed, GuestBody, Handler};
+use crate::limits;
+use crate::wire::{Coding, Encoder, RequestId, encode};
+
+const COMPRESS: Work = Work::quick("server.compress");
+
+/// What names a hash of the bytes that are sent: those would be others.
+const DIGESTS: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-md5"];
+
+/// Compresses the answers of one loop.
+#[derive(Clone, Default)]
+pub(super) struct Compression {
+    /// Held by each streamed body.
+    streams: Rc<()>,
+}
+
+/// The request as far as its answer's coding goes.
+pub(super) struct Wish {
+    /// What the client likes best, if it likes any.
+    coding: Option<Coding>,
+    is_head: bool,
+    id: RequestId,
+}
+
+impl Wish {
+    pub(super) fn of(request: &HeaderMap, is_head: bool, id: RequestId) -> Self {
+        Wish { coding: negotiate(request), is_head, id }
+    }
+}
+
+/// The coding with the highest quality; of several the one that takes the least time.
+fn negotiate(request: &HeaderMap) -> Option<Coding> {
+    let named: Vec<(String, u32)> = request
+        .get_all(ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(quality)
+        .collect();
+    let of = |name: &str| named.iter().find(|(named, _)| named == name).map(|(_, q)| *q);
+    let any = of("*");
+    // Who does not name it takes it, but would not send the field for it.
+    let identity = of("identity").unwrap_or(0);
+    let mut best = None;
+    for coding in [Coding::Zstd, Coding::Brotli, Coding::Gzip] {
+        let alias = if coding == Coding::Gzip { of("x-gzip") } else { None };
+        let q = of(coding.name()).or(alias).or(any).unwrap_or(0);
+        if q > 0 && q >= identity && best.is_none_or(|(_, least)| q > least) {
+            best = Some((coding, q));
+        }
+    }
+    best.map(|(coding, _)| coding)
+}
+
+/// A coding's name and its quality in thousandths. One that cannot be read is none.
+fn quality(item: &str) -> (String, u32) {
+    let mut parts = item.split(';').map(str::trim);
+    let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let q = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+    let q = q.map_or(Some(1.0), |q| q.parse::<f32>().ok().filter(|q| (0.0..=1.0).contains(q)));
+    (name, (q.unwrap_or(0.0) * 1000.0) as u32)
+}
+
+impl Compression {
+    /// Compresses an answer if that is to be done. A whole body is compressed here, a streamed one
+    /// as it is sent.
+    pub(super) async fn apply(
+        &self,
+        response: Response<GuestBody>,
+        wish: Wish,
+        handler: &Rc<Handler>,
+    ) -> Response<AnswerBody> {
+        let (mut head, mut body) = response.into_parts();
+        if head.status == StatusCode::NOT_MODIFIED {
+            // Of an answer that is not sent it is not known what it would be.
+            vary(&mut head);
+            if wish.coding.is_some() {
+                weaken(&mut head);
+            }
+            return plain(head, body);
+        }
+        if !is_fit(&head) || length(&head, &body, &wish).is_some_and(|l| l < limits::ANSWER_MIN) {
+            return plain(head, body);
+        }
+        vary(&mut head);
+        let Some(coding) = wish.coding else { return plain(head, body) };
+        // The body of a GET, if the handler has made it, tells all about it.
+        if wish.is_head && body.whole().is_none_or(Bytes::is_empty) {
+            mark(&mut head, coding);
+            return plain(head, body);
+        }
+        if let Some(bytes) = body.whole().cloned() {
+            if let Some(compressed) = compressed(coding, bytes, handler, &wish).await {
+                mark(&mut head, coding);
+                body.replace_whole(compressed);
+            }
+            return plain(head, body);
+        }
+        if Rc::strong_count(&self.streams) > limits::COMPRESSED_STREAMS_MAX {
+            return plain(head, body);
+        }
+        let due = declared_length(&head);
+        mark(&mut head, coding);
+        let streamed = CompressedBody {
+            body,
+            due,
+            coding,
+            encoder: Arc::default(),
+            work: None,
+            trailers: None,
+            state: State::Reading,
+            handler: handler.clone(),
+            work_of: COMPRESS.for_request(Some(wish.id.0)),
+            _place: self.streams.clone(),
+        };
+        Response::from_parts(head, AnswerBody::Compressed(Box::new(streamed)))
+    }
+}
+
+fn plain(head: Parts, body: GuestBody) -> Response<AnswerBody> {
+    Response::from_parts(head, AnswerBody::Plain(body))
+}
+
+/// Whether an answer's head allows that its body is another one.
+fn is_fit(head: &Parts) -> bool {
+    let has_no_body = matches!(
+        head.status,
+        StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::PARTIAL_CONTENT
+    );
+    let headers = &head.headers;
+    let is_fixed = head.status.is_informational()
+        || has_no_body
+        || headers.contains_key(CONTENT_ENCODING)
+        || headers.contains_key(CONTENT_RANGE)
+        || DIGESTS.iter().any(|name| headers.contains_key(*name))
+        || has_token(headers, &CACHE_CONTROL, "no-transform");
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    !is_fixed && kind.is_some_and(is_text)
+}
+
+/// Whether a content type is of what gets smaller: text in the widest sense.
+fn is_text(kind: &str) -> bool {
+    const APPLICATIONS: [&str; 14] = [
+        "json",
+        "javascript",
+        "x-javascript",
+        "ecmascript",
+        "xml",
+        "wasm",
+        "graphql",
+        "ndjson",
+        "x-ndjson",
+        "yaml",
+        "toml",
+        "sql",
+        "rtf",
+        "x-www-form-urlencoded",
+    ];
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match kind.split_once('/') {
+        Some(("text", _)) => true,
+        Some((_, below)) if below.ends_with("+json") || below.ends_with("+xml") => true,
+        Some(("application", below)) => APPLICATIONS.contains(&below),
+        Some(("font", below)) => matches!(below, "ttf" | "otf"),
+        Some(("image", below)) => matches!(below, "bmp" | "x-icon" | "vnd.microsoft.icon"),
+        _ => false,
+    }
+}
+
+fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|one| one.trim().eq_ignore_ascii_case(token))
+}
+
+fn declared_length(head: &Parts) -> Option<u64> {
+    head.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Bytes of the body, if that is known. Of the body of a HEAD it may be the head that tells.
+fn length(head: &Parts, body: &GuestBody, wish: &Wish) -> Option<u64> {
+    match body.whole() {
+        Some(bytes) if wish.is_head && bytes.is_empty() => Some(declared_length(head).unwrap_or(0)),
+        Some(bytes) => Some(bytes.len() as u64),
+        None => declared_length(head),
+    }
+}
+
+/// A cache must know that another client may get other bytes.
+fn vary(head: &mut Parts) {
+    if !has_token(&head.headers, &VARY, "accept-encoding") && !has_token(&head.headers, &VARY, "*")
+    {
+        head.headers.append(VARY, HeaderValue::from_static("accept-encoding"));
+    }
+}
+
+/// Says what is done with the body. Its ranges are not those of what is sent.
+fn mark(head: &mut Parts, coding: Coding) {
+    weaken(head);
+    head.headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
+    head.headers.remove(CONTENT_LENGTH);
+    head.headers.remove(ACCEPT_RANGES);
+}
+
+/// A strong tag names the bytes; a weak one what they mean, which stays.
+fn weaken(head: &mut Parts) {
+    let Some(tag) = head.headers.get(ETAG).filter(|tag| !tag.as_bytes().starts_with(b"W/")) else {
+        return;
+    };
+    let weak = [b"W/", tag.as_bytes()].concat();
+    head.headers.insert(ETAG, HeaderValue::from_bytes(&weak).expect("a value with a prefix"));
+}
+
+fn level(coding: Coding) -> u32 {
+    match coding {
+        Coding::Gzip | Coding::Deflate => limits::ANSWER_GZIP_LEVEL,
+        Coding::Brotli => limits::ANSWER_BROTLI_LEVEL,
+        Coding::Zstd => limits::ANSWER_ZSTD_LEVEL,
+    }
+}
+
+/// Whether so much is compressed in less time than a host thread is away for.
+fn is_brief(coding: Coding, bytes: usize) -> bool {
+    coding != Coding::Brotli && bytes <= limits::ANSWER_AT_ONCE_BYTES_MAX
+}
+
+/// A whole body compressed, if it gets smaller and the host threads are not overrun.
+async fn compressed(coding: Coding, bytes: Bytes, handler: &Handler, wish: &Wish) -> Option<Bytes> {
+    let length = bytes.len();
+    let outcome = if is_brief(coding, length) {
+        encode(coding, level(coding), &bytes)
+    } else {
+        let work = COMPRESS.for_request(Some(wish.id.0));
+        handler.host_thread(work, move || encode(coding, level(coding), &bytes)).await.ok()?
+    };
+    outcome.ok().filter(|small| small.len() < length).map(Bytes::from)
+}
+
+/// An answer's body on its way out.
+pub(super) enum AnswerBody {
+    Plain(GuestBody),
+    Compressed(Box<CompressedBody>),
+}
+
+impl AnswerBody {
+    /// Time the guest has held the loop for this request so far.
+    pub(super) fn on_loop(&self) -> std::time::Duration {
+        match self {
+            AnswerBody::Plain(body) => body.on_loop(),
+            AnswerBody::Compressed(compressed) => compressed.body.on_loop(),
+        }
+    }
+
+    /// Whether all of it is here already.
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self, AnswerBody::Plain(body) if body.is_whole())
+    }
+
+    /// Says that no one will ask for the body.
+    pub(super) fn discard(&mut self) {
+        if let AnswerBody::Plain(body) = self {
+            body.discard();
+        }
+    }
+}
+
+/// A streamed body that is compressed piece by piece. Each piece is sent when it is compressed, so that
+/// nothing that the handler has said is held back; the next is asked for then.
+pub(super) struct CompressedBody {
+    body: GuestBody,
+    /// Bytes that are still to come, if the handler has said how many there are.
+    due: Option<u64>,
+    coding: Coding,
+    encoder: Arc<Mutex<Option<Encoder>>>,
+    /// What a host thread is about, and for what.
+    work: Option<(Pending<Result<io::Result<Vec<u8>>, Refused>>, Step)>,
+    trailers: Option<Frame<Bytes>>,
+    state: State,
+    handler: Rc<Handler>,
+    work_of: Work,
+    _place: Rc<()>,
+}
+
+enum State {
+    Reading,
+    Finished,
+    Ended,
+}
+
+/// What the encoder is given.
+#[derive(Clone)]
+enum Step {
+    Piece(Bytes),
+    End,
+}
+
+impl Step {
+    fn length(&self) -> usize {
+        match self {
+            Step::Piece(bytes) => bytes.len(),
+            Step::End => 0,
+        }
+    }
+
+    fn run(&self, coding: Coding, encoder: &Mutex<Option<Encoder>>) -> io::Result<Vec<u8>> {
+        let mut place = encoder.lock().expect("an encoder");
+        let mut encoder = match place.take() {
+            Some(encoder) => encoder,
+            None => Encoder::new(coding, level(coding))?,
+        };
+        match self {
+            Step::Piece(bytes) => {
+                let mut out = encoder.write(bytes)?;
+                out.extend(encoder.flush()?);
+                *place = Some(encoder);
+                Ok(out)
+            }
+            Step::End => encoder.finish(),
+        }
+    }
+}
+
+impl CompressedBody {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFailed>>> {
+        loop {
+            if self.work.is_some() {
+                let bytes = ready!(self.poll_work(cx));
+                match bytes {
+                    Ok(bytes) if bytes.is_empty() => continue,
+                    Ok(bytes) => return Poll::Ready(Some(Ok(Frame::data(bytes.into())))),
+                    Err(failed) => return self.fail(failed),
+                }
+            }
+            match self.state {
+                State::Ended => return Poll::Ready(None),
+                State::Finished => {
+                    self.state = State::Ended;
+                    return Poll::Ready(self.trailers.take().map(Ok));
+                }
+                State::Reading => {}
+            }
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                None if self.due.is_some_and(|due| due > 0) => {
+                    return self.fail(BodyFailed("shorter than its content-length".to_owned()));
+                }
+                None => self.begin(Step::End),
+                Some(Err(failed)) => return self.fail(failed),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(bytes) => {
+                        let length = bytes.len() as u64;
+                        if self.due.is_some_and(|due| due < length) {
+                            let why = "longer than its content-length".to_owned();
+                            return self.fail(BodyFailed(why));
+                        }
+                        self.due = self.due.map(|due| due - length);
+                        self.begin(Step::Piece(bytes));
+                    }
+                    Err(trailers) => {
+                        self.trailers = Some(trailers);
+                        self.begin(Step::End);
+                    }
+                },
+            }
+        }
+    }
+
+    fn begin(&mut self, step: Step) {
+        let (coding, encoder) = (self.coding, self.encoder.clone());
+        let pending = if is_brief(coding, step.length()) {
+            let (settle, pending) = Pending::new();
+            settle.settle(Ok(step.run(coding, &encoder)));
+            pending
+        } else {
+            let step = step.clone();
+            self.handler.host_thread(self.work_of, move || step.run(coding, &encoder))
+        };
+        self.work = Some((pending, step));
+    }
+
+    fn poll_work(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<u8>, BodyFailed>> {
+        let (pending, _) = self.work.as_mut().expect("work under way");
+        let outcome = ready!(Pin::new(pending).poll(cx));
+        let (_, step) = self.work.take().expect("work under way");
+        if matches!(step, Step::End) {
+            self.state = State::Finished;
+        }
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            // The head is out: what no host thread has time for is done here.
+            Err(Refused::Busy) => step.run(self.coding, &self.encoder),
+            Err(Refused::Panicked) => Err(io::Error::other("the encoder has panicked")),
+        };
+        Poll::Ready(outcome.map_err(|error| BodyFailed(format!("not compressed: {error}"))))
+    }
+
+    fn fail(&mut self, failed: BodyFailed) -> Poll<Option<Result<Frame<Bytes>, BodyFailed>>> {
+        self.state = State::Ended;
+        Poll::Ready(Some(Err(failed)))
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = BodyFailed;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFailed>>> {
+        match &mut *self {
+            AnswerBody::Plain(body) => Pin::new(body).poll_frame(cx),
+            AnswerBody::Compressed(compressed) => compressed.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            AnswerBody::Plain(body) => body.is_end_stream(),
+            AnswerBody::Compressed(compressed) => matches!(compressed.state, State::Ended),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            AnswerBody::Plain(body) => body.size_hint(),
+            AnswerBody::Compressed(_) => SizeHint::default(),
+        }
+    }
+}
