@@ -27,6 +27,7 @@
 //! | failure | [`Error`], [`Result`] |
 //! | waiting | [`time`] |
 //! | the tenant's folder | [`files`] |
+//! | the tenant's databases | [`sql`] |
 //! | work beside, or after, the answer | [`spawn`] |
 #![deny(missing_docs, unsafe_code)]
 
@@ -41,6 +42,7 @@ mod hob_lane;
 mod query;
 mod request;
 mod response;
+pub mod sql;
 mod standard_lane;
 mod task;
 pub mod time;

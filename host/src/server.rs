@@ -5,7 +5,7 @@ mod access;
 mod dispatch;
 mod index;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -380,8 +380,7 @@ impl Seat {
             config: &site.config,
         });
         let mut wire_limits = site.config.wire;
-        wire_limits.connections =
-            wire_limits.connections.min(connections_allowed(site.config.loops));
+        wire_limits.connections = wire_limits.connections.min(connections_allowed(&site.config));
         let acceptor = Acceptor::new(handle.clone(), dispatcher, wire_limits, metrics);
         acceptor.listen(listener)?;
         let admin = match admin {
@@ -429,12 +428,19 @@ impl Seated {
     }
 }
 
-/// Descriptors that the connections of one of so many loops may take, of those the process may
-/// have.
-fn connections_allowed(loops: usize) -> usize {
+/// Descriptors that the connections of one loop may take, of those the process may have.
+fn connections_allowed(config: &Config) -> usize {
+    let loops = config.loops;
+    let names = |handler: &HandlerConfig| {
+        let tenant = handler.tenant.clone();
+        handler.grants.databases().map(move |name| (tenant.clone(), name)).collect::<Vec<_>>()
+    };
+    let databases: BTreeSet<_> = config.handlers.iter().flat_map(names).collect();
     let allowed = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     let allowed = allowed.map_or(usize::MAX, |allowed| allowed as usize);
-    let reserved = limits::DESCRIPTORS_RESERVED + loops * limits::DESCRIPTORS_PER_LOOP;
+    let reserved = limits::DESCRIPTORS_RESERVED
+        + loops * limits::DESCRIPTORS_PER_LOOP
+        + databases.len() * limits::DESCRIPTORS_PER_DATABASE;
     (allowed.saturating_sub(reserved) / loops).max(1)
 }
 

@@ -21,9 +21,8 @@ struct House {
 fn granted(guests: impl IntoIterator<Item = Guest>, grant: &str) -> House {
     let data = Scratch::new();
     let files = data.join("t/files");
-    let guests = guests.into_iter().map(|guest| {
-        guest.set("tenant = \"t\"").set(&format!("grants = {{ files = \"{grant}\" }}"))
-    });
+    let grant = format!("files = \"{grant}\"");
+    let guests = guests.into_iter().map(|guest| guest.grants(&grant));
     let hob = Serve::new(guests).server(&format!("data = {:?}", data.path())).start();
     House { hob, files, _data: data }
 }
@@ -207,8 +206,8 @@ fn a_writer_that_is_not_finished_leaves_nothing() {
 fn tenants_do_not_see_each_others_files() {
     let data = Scratch::new();
     let of = |tenant: &str| {
-        let guest = guest("capabilities").named(tenant);
-        guest.set(&format!("tenant = \"{tenant}\"")).set("grants = { files = \"write\" }")
+        let guest = guest("capabilities").named(tenant).set(&format!("tenant = \"{tenant}\""));
+        guest.set("grants = { files = \"write\", sql = { main = \"write\" } }")
     };
     let server = Serve::new([of("one"), of("two")]);
     let hob = server.server(&format!("data = {:?}", data.path())).start();
@@ -233,9 +232,10 @@ fn an_import_that_is_not_granted_is_refused_with_the_line_that_grants_it() {
         {
             assert!(refused.stderr.contains(wanted), "{wanted}: {}", refused.stderr);
         }
-        // The line, as it is printed, grants it.
-        let line = refused.stderr.lines().find(|line| line.contains("grants.files"));
-        let file = scratch.file("hob.toml", format!("{text}{}\n", line.expect("a line").trim()));
+        // The lines, as they are printed, grant it.
+        let lines = refused.stderr.lines().map(str::trim);
+        let lines: Vec<_> = lines.filter(|line| line.starts_with("grants.")).collect();
+        let file = scratch.file("hob.toml", format!("{text}{}\n", lines.join("\n")));
         let checked = run(hob().arg("check").arg(&file));
         assert!(checked.success, "{}", checked.stderr);
         assert!(!scratch.join("data").exists(), "a check makes nothing");
@@ -250,8 +250,7 @@ fn kill_9_loses_no_acknowledged_write() {
     let files = data.join("t/files");
     let mut acknowledged = Vec::new();
     for round in 0..5 {
-        let guest = guest("capabilities").set("tenant = \"t\"");
-        let guest = guest.set("grants = { files = \"write\" }");
+        let guest = guest("capabilities").grants("files = \"write\"");
         let hob = Serve::new([guest]).server(&format!("data = {:?}", data.path())).start();
         let mut writers: Vec<_> = (0..8).map(|_| hob.client()).collect();
         let body = |name: &str| name.repeat(10_000);

@@ -1,5 +1,8 @@
 //! Owns what a handler may be granted, and which import needs which grant.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 /// How far a grant goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
@@ -14,6 +17,19 @@ pub enum Access {
 pub struct Grants {
     /// The tenant's folder.
     pub files: Option<Access>,
+    /// The tenant's databases, by name.
+    pub sql: BTreeMap<String, SqlGrant>,
+}
+
+/// A database that a handler may use.
+#[derive(Clone, Debug)]
+pub struct SqlGrant {
+    /// Whether it may change it.
+    pub access: Access,
+    /// The folder of the statements that bring it to its schema.
+    pub migrations: Option<PathBuf>,
+    /// Bytes it may have at the most; none: as the others.
+    pub bytes_max: Option<u64>,
 }
 
 /// An import that wants a grant which the handler does not have.
@@ -35,11 +51,19 @@ impl Grants {
         imports.iter().filter_map(missing).collect()
     }
 
+    /// The databases that are opened for these grants.
+    pub fn databases(&self) -> impl Iterator<Item = String> {
+        self.sql.keys().map(|name| format!("sql/{name}"))
+    }
+
     /// The line that an import wants and that is not there. What can reach nothing wants none.
     fn line_for(&self, import: &str) -> Option<&'static str> {
         let interface = import.split('@').next().unwrap_or(import);
         let (granted, line) = match interface {
             "hob:host/files" => (self.files.is_some(), "grants.files = \"read\" # or \"write\""),
+            "hob:host/sql" => {
+                (!self.sql.is_empty(), "grants.sql = { main = \"write\" } # or \"read\"")
+            }
             _ => return None,
         };
         (!granted).then_some(line)

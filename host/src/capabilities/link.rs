@@ -9,7 +9,7 @@ use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 use wasmtime_wasi::{WasiView, p2, p3};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
-use super::{GuestState, body, clocks, files, outbound, output, poll};
+use super::{GuestState, body, clocks, files, outbound, output, poll, sql};
 use crate::engine::Generation;
 use crate::wire::RequestId;
 
@@ -28,6 +28,7 @@ pub fn linker(engine: &Engine, generation: Generation) -> wasmtime::Result<Linke
         Generation::Wasi03 => link_wasi03(&mut linker)?,
     }
     files::link(&mut linker, generation)?;
+    sql::link(&mut linker, generation)?;
     Ok(linker)
 }
 

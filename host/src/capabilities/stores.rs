@@ -1,41 +1,57 @@
 //! Owns what a tenant keeps on the disk, opened once and shared by its handlers on all loops.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
 
 use super::files::Files;
-use super::grants::{Access, Grants};
+use super::grants::{Access, Grants, SqlGrant};
+use super::sql::{self, Migrated, MigrationError};
+use super::sqlite;
 
 /// The part of the data folder that is one tenant's.
 pub struct Stores {
     folder: PathBuf,
     files: Option<Files>,
+    databases: BTreeMap<String, Migrated>,
+    database_threads: Arc<Semaphore>,
 }
 
 /// What a handler was granted, ready for use.
 #[derive(Clone, Default)]
 pub struct Granted {
     pub(super) files: Option<Files>,
+    pub(super) sql: Arc<BTreeMap<String, sql::Granted>>,
 }
 
 /// Why something that was granted cannot be opened.
 #[derive(Debug)]
-pub struct StoreError {
-    /// What was to be opened.
-    pub path: PathBuf,
-    /// Why it cannot.
-    pub why: String,
+pub enum StoreError {
+    /// The disk refuses.
+    Disk {
+        /// What was to be opened.
+        path: PathBuf,
+        /// Why it cannot be.
+        why: String,
+    },
+    /// A database cannot be brought to its schema.
+    Migration(MigrationError),
 }
 
 impl std::fmt::Display for StoreError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "cannot open {}: {}; hob must be able to write there, or choose another folder with \
-             `data` in the table [server] of hob.toml",
-            self.path.display(),
-            self.why
-        )
+        match self {
+            StoreError::Disk { path, why } => write!(
+                f,
+                "cannot open {}: {why}; hob must be able to write there, or choose another folder \
+                 with `data` in the table [server] of hob.toml",
+                path.display(),
+            ),
+            StoreError::Migration(error) => error.fmt(f),
+        }
     }
 }
 
@@ -44,7 +60,12 @@ impl std::error::Error for StoreError {}
 impl Stores {
     /// The stores of a tenant below `data`; nothing is made or opened yet.
     pub fn new(data: &Path, tenant: &str) -> Self {
-        Stores { folder: data.join(tenant), files: None }
+        Stores {
+            folder: data.join(tenant),
+            files: None,
+            databases: BTreeMap::new(),
+            database_threads: sqlite::threads(),
+        }
     }
 
     /// Opens what is granted, and makes what is not there yet. Blocks.
@@ -53,14 +74,37 @@ impl Stores {
     /// When the disk refuses.
     pub fn open(&mut self, grants: &Grants) -> Result<Granted, StoreError> {
         let files = grants.files.map(|access| self.files(access)).transpose()?;
-        Ok(Granted { files })
+        let mut databases = BTreeMap::new();
+        for (name, grant) in &grants.sql {
+            databases.insert(name.clone(), self.database(name, grant)?);
+        }
+        Ok(Granted { files, sql: Arc::new(databases) })
+    }
+
+    /// A database whose file is made when it is first used, or brought to its schema here.
+    #[expect(clippy::disallowed_methods, reason = "runs before the loop does")]
+    fn database(&mut self, name: &str, grant: &SqlGrant) -> Result<sql::Granted, StoreError> {
+        if !self.databases.contains_key(name) {
+            let folder = self.folder.join("sql");
+            std::fs::create_dir_all(&folder).map_err(|error| StoreError::Disk {
+                path: folder.clone(),
+                why: error.to_string(),
+            })?;
+            let path = folder.join(format!("{name}.db"));
+            let new = Migrated::new(&path, self.database_threads.clone());
+            self.databases.insert(name.to_owned(), new);
+        }
+        let database = self.databases.get_mut(name).expect("inserted above");
+        database.grant(name, grant).map_err(StoreError::Migration)
     }
 
     fn files(&mut self, access: Access) -> Result<Files, StoreError> {
         if self.files.is_none() {
             let (folder, scratch) = (self.folder.join("files"), self.folder.join("unfinished"));
-            let refused =
-                |error: io::Error| StoreError { path: folder.clone(), why: error.to_string() };
+            let refused = |error: io::Error| StoreError::Disk {
+                path: folder.clone(),
+                why: error.to_string(),
+            };
             self.files = Some(Files::open(&folder, &scratch).map_err(refused)?);
         }
         Ok(self.files.clone().expect("opened above").with_access(access))

@@ -56,6 +56,19 @@ impl Guest {
         self
     }
 
+    /// Makes it one of the tenant `t`, with these grants, and with those beside them that the guests
+    /// `capabilities` and `capabilities-0-2` cannot be without.
+    pub(crate) fn grants(self, given: &str) -> Self {
+        const NEEDED: [&str; 2] = ["files = \"write\"", "sql = { main = \"write\" }"];
+        let is_given = |grant: &&str| {
+            let key = grant.split(' ').next().expect("a key");
+            given.starts_with(key) || given.contains(&format!(", {key} ="))
+        };
+        let mut grants = vec![given];
+        grants.extend(NEEDED.iter().filter(|grant| !is_given(grant)));
+        self.set("tenant = \"t\"").set(&format!("grants = {{ {} }}", grants.join(", ")))
+    }
+
     pub(crate) fn isolation(self, mode: &str) -> Self {
         self.set(&format!("isolation = \"{mode}\""))
     }
