@@ -28,6 +28,7 @@
 //! | waiting | [`time`] |
 //! | the tenant's folder | [`files`] |
 //! | the tenant's databases | [`sql`] |
+//! | the tenant's keys and values | [`kv`] |
 //! | work beside, or after, the answer | [`spawn`] |
 #![deny(missing_docs, unsafe_code)]
 
@@ -39,6 +40,7 @@ mod error;
 pub mod files;
 mod headers;
 mod hob_lane;
+pub mod kv;
 mod query;
 mod request;
 mod response;

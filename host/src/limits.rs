@@ -370,6 +370,25 @@ pub const SQL_DATABASE_MIB_MAX: u64 = 1024 * 1024;
 /// Bytes of its log that a database keeps for the next writes.
 pub const SQL_JOURNAL_BYTES_KEPT: i64 = 16 * 1024 * 1024;
 
+/// Bytes of a key of the key-value store.
+pub const KV_KEY_BYTES_MAX: usize = 512;
+
+/// Bytes of a value of it.
+pub const KV_VALUE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Keys of one call, and of one page.
+pub const KV_KEYS_MAX: usize = 1000;
+
+/// Bytes of the values that are handed over in one call.
+pub const KV_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Bytes of a tenant's key-value store.
+pub const KV_STORE_BYTES: u64 = 10 * 1024 * 1024 * 1024;
+
+/// Keys that have expired which a write takes away: more than it can add of them, so that they do not
+/// pile up, and few enough that no write is long.
+pub const KV_EXPIRED_PER_WRITE: usize = 16;
+
 // ---- Timeline -------------------------------------------------------------------------------
 
 /// Events of a loop, and of the host threads, that the timeline remembers: some thousand requests,
@@ -408,6 +427,7 @@ const _: () = {
     assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX);
     assert!(SQL_ROW_BYTES_MAX <= SQL_RESULT_BYTES_MAX);
     assert!(SQL_RESULT_BYTES_MAX <= HOSTCALL_BYTES_MAX);
+    assert!(KV_VALUE_BYTES_MAX < SQL_ROW_BYTES_MAX);
     assert!(SQL_STATEMENT_TIME.as_millis() <= SQL_TRANSACTION_TIME.as_millis());
     assert!(ADMIN_CONNECTIONS_MAX < DESCRIPTORS_RESERVED);
     assert!(REQUESTS_IN_FLIGHT_MAX < INSTANCES as usize);

@@ -207,7 +207,7 @@ fn tenants_do_not_see_each_others_files() {
     let data = Scratch::new();
     let of = |tenant: &str| {
         let guest = guest("capabilities").named(tenant).set(&format!("tenant = \"{tenant}\""));
-        guest.set("grants = { files = \"write\", sql = { main = \"write\" } }")
+        guest.set("grants = { files = \"write\", sql = { main = \"write\" }, kv = \"write\" }")
     };
     let server = Serve::new([of("one"), of("two")]);
     let hob = server.server(&format!("data = {:?}", data.path())).start();

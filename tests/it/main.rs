@@ -18,6 +18,8 @@ mod failures;
 mod files;
 mod harness;
 mod http;
+mod keyvalue;
+mod kv;
 mod languages;
 mod late_work;
 mod leaks;

@@ -19,6 +19,8 @@ pub struct Grants {
     pub files: Option<Access>,
     /// The tenant's databases, by name.
     pub sql: BTreeMap<String, SqlGrant>,
+    /// The tenant's keys and values.
+    pub kv: Option<Access>,
 }
 
 /// A database that a handler may use.
@@ -53,7 +55,8 @@ impl Grants {
 
     /// The databases that are opened for these grants.
     pub fn databases(&self) -> impl Iterator<Item = String> {
-        self.sql.keys().map(|name| format!("sql/{name}"))
+        let kv = self.kv.map(|_| "kv".to_owned());
+        self.sql.keys().map(|name| format!("sql/{name}")).chain(kv)
     }
 
     /// The line that an import wants and that is not there. What can reach nothing wants none.
@@ -64,6 +67,10 @@ impl Grants {
             "hob:host/sql" => {
                 (!self.sql.is_empty(), "grants.sql = { main = \"write\" } # or \"read\"")
             }
+            "hob:host/kv"
+            | "wasi:keyvalue/store"
+            | "wasi:keyvalue/atomics"
+            | "wasi:keyvalue/batch" => (self.kv.is_some(), "grants.kv = \"write\" # or \"read\""),
             _ => return None,
         };
         (!granted).then_some(line)

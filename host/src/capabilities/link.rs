@@ -9,7 +9,7 @@ use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 use wasmtime_wasi::{WasiView, p2, p3};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
-use super::{GuestState, body, clocks, files, outbound, output, poll, sql};
+use super::{GuestState, body, clocks, files, keyvalue, kv, outbound, output, poll, sql};
 use crate::engine::Generation;
 use crate::wire::RequestId;
 
@@ -29,6 +29,8 @@ pub fn linker(engine: &Engine, generation: Generation) -> wasmtime::Result<Linke
     }
     files::link(&mut linker, generation)?;
     sql::link(&mut linker, generation)?;
+    kv::link(&mut linker, generation)?;
+    keyvalue::link(&mut linker)?;
     Ok(linker)
 }
 

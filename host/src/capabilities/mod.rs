@@ -6,6 +6,8 @@ mod calls;
 mod clocks;
 mod files;
 mod grants;
+mod keyvalue;
+mod kv;
 mod link;
 mod outbound;
 mod output;

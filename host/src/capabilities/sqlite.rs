@@ -43,6 +43,8 @@ pub(super) struct Settings {
     pub(super) bytes_max: u64,
     /// What an acknowledged write survives.
     pub(super) durability: Durability,
+    /// What is made in it when it is not there.
+    pub(super) schema: &'static str,
 }
 
 /// One database of a tenant, for all its handlers on all loops.

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::files::Files;
 use super::grants::{Access, Grants, SqlGrant};
+use super::kv::Kv;
 use super::sql::{self, Migrated, MigrationError};
 use super::sqlite;
 
@@ -17,6 +18,7 @@ pub struct Stores {
     folder: PathBuf,
     files: Option<Files>,
     databases: BTreeMap<String, Migrated>,
+    kv: Option<Kv>,
     database_threads: Arc<Semaphore>,
 }
 
@@ -25,6 +27,7 @@ pub struct Stores {
 pub struct Granted {
     pub(super) files: Option<Files>,
     pub(super) sql: Arc<BTreeMap<String, sql::Granted>>,
+    pub(super) kv: Option<Kv>,
 }
 
 /// Why something that was granted cannot be opened.
@@ -64,6 +67,7 @@ impl Stores {
             folder: data.join(tenant),
             files: None,
             databases: BTreeMap::new(),
+            kv: None,
             database_threads: sqlite::threads(),
         }
     }
@@ -78,18 +82,24 @@ impl Stores {
         for (name, grant) in &grants.sql {
             databases.insert(name.clone(), self.database(name, grant)?);
         }
-        Ok(Granted { files, sql: Arc::new(databases) })
+        let kv = grants.kv.map(|access| self.kv(access)).transpose()?;
+        Ok(Granted { files, sql: Arc::new(databases), kv })
+    }
+
+    /// The file is made when it is first used.
+    fn kv(&mut self, access: Access) -> Result<Kv, StoreError> {
+        if self.kv.is_none() {
+            make(&self.folder)?;
+            self.kv = Some(Kv::new(&self.folder.join("kv.db"), self.database_threads.clone()));
+        }
+        Ok(self.kv.clone().expect("made above").with_access(access))
     }
 
     /// A database whose file is made when it is first used, or brought to its schema here.
-    #[expect(clippy::disallowed_methods, reason = "runs before the loop does")]
     fn database(&mut self, name: &str, grant: &SqlGrant) -> Result<sql::Granted, StoreError> {
         if !self.databases.contains_key(name) {
             let folder = self.folder.join("sql");
-            std::fs::create_dir_all(&folder).map_err(|error| StoreError::Disk {
-                path: folder.clone(),
-                why: error.to_string(),
-            })?;
+            make(&folder)?;
             let path = folder.join(format!("{name}.db"));
             let new = Migrated::new(&path, self.database_threads.clone());
             self.databases.insert(name.to_owned(), new);
@@ -109,4 +119,10 @@ impl Stores {
         }
         Ok(self.files.clone().expect("opened above").with_access(access))
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "runs before the loop does")]
+fn make(folder: &Path) -> Result<(), StoreError> {
+    std::fs::create_dir_all(folder)
+        .map_err(|error| StoreError::Disk { path: folder.to_owned(), why: error.to_string() })
 }

@@ -41,6 +41,12 @@ impl<'a> Interface<'a> {
         Ok(Interface { instance, generation })
     }
 
+    /// Begins an interface of somebody else's whose functions are sync, by its whole name. A guest of
+    /// 0.3 may import it too, and then all calls in its instance wait for the one.
+    pub(super) fn sync(linker: &'a mut Linker<GuestState>, name: &str) -> wasmtime::Result<Self> {
+        Ok(Interface { instance: linker.instance(name)?, generation: Generation::Wasi02 })
+    }
+
     /// A resource that lives in the guest's table. Dropped there by the guest, or with the guest.
     pub(super) fn resource<R: Send + 'static>(&mut self, name: &str) -> wasmtime::Result<()> {
         self.instance.resource(name, ResourceType::host::<R>(), |mut store, index| {

@@ -16,6 +16,7 @@ pub(super) struct File {
     files: Option<Spanned<String>>,
     #[serde(default)]
     sql: BTreeMap<String, Spanned<Sql>>,
+    kv: Option<Spanned<String>>,
 }
 
 /// A database, as `"write"` or as a table.
@@ -42,6 +43,7 @@ impl Checker<'_> {
         Grants {
             files: file.files.and_then(|text| self.access("grants.files", &text)),
             sql: self.sql(file.sql),
+            kv: file.kv.and_then(|text| self.access("grants.kv", &text)),
         }
     }
 

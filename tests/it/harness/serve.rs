@@ -24,7 +24,7 @@ pub(crate) fn every_mode(names: &[&str]) -> Vec<Guest> {
     let mut guests = Vec::new();
     for name in names {
         let modes: &[&str] = match *name {
-            "kitchen" | "kitchen-standard" | "kitchen-0-3" | "capabilities" => {
+            "kitchen" | "kitchen-standard" | "kitchen-0-3" | "capabilities" | "keyvalue" => {
                 &["fresh", "reuse", "shared"]
             }
             _ => &["fresh", "reuse"],
@@ -59,7 +59,8 @@ impl Guest {
     /// Makes it one of the tenant `t`, with these grants, and with those beside them that the guests
     /// `capabilities` and `capabilities-0-2` cannot be without.
     pub(crate) fn grants(self, given: &str) -> Self {
-        const NEEDED: [&str; 2] = ["files = \"write\"", "sql = { main = \"write\" }"];
+        const NEEDED: [&str; 3] =
+            ["files = \"write\"", "sql = { main = \"write\" }", "kv = \"write\""];
         let is_given = |grant: &&str| {
             let key = grant.split(' ').next().expect("a key");
             given.starts_with(key) || given.contains(&format!(", {key} ="))

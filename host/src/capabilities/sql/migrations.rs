@@ -66,7 +66,7 @@ impl Migrated {
     ) -> Result<Granted, MigrationError> {
         let database = self.database.get_or_insert_with(|| {
             let bytes_max = grant.bytes_max.unwrap_or(limits::SQL_DATABASE_BYTES);
-            let settings = Settings { bytes_max, durability: Durability::Power };
+            let settings = Settings { bytes_max, durability: Durability::Power, schema: "" };
             Database::new(&self.path, settings, self.threads.clone())
         });
         let fault = |path: &Path, why: &str| MigrationError {

@@ -71,6 +71,7 @@ impl Connection {
         inner.pragma_update(None, "cell_size_check", "on")?;
         let page: i64 = inner.pragma_query_value(None, "page_size", |row| row.get(0))?;
         inner.pragma_update(None, "max_page_count", (settings.bytes_max as i64 / page).max(1))?;
+        inner.execute_batch(settings.schema)?;
         if !writes {
             inner.pragma_update(None, "query_only", "on")?;
         }

@@ -1,6 +1,7 @@
 //! The same as `capabilities`, by the sync treaty of WASI 0.2 and its WIT alone.
 
 mod files;
+mod kv;
 mod sql;
 
 use std::collections::HashMap;
@@ -11,6 +12,7 @@ wit_bindgen::generate!({
         world guest {
             import hob:host/files@0.2.0;
             import hob:host/sql@0.2.0;
+            import hob:host/kv@0.2.0;
             export hob:host/handler@0.2.0;
         }
     ",
@@ -70,6 +72,7 @@ impl Guest for Capabilities {
         let outcome = match capability {
             "files" => files::call(function, &arguments, body),
             "sql" => sql::call(function, &arguments, body),
+            "kv" => kv::call(function, &arguments, body),
             "hello" => Ok(b"hello world\n".to_vec()),
             _ => return Ok(answer(404, b"no such capability".to_vec())),
         };

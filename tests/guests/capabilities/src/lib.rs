@@ -3,6 +3,7 @@
 //! status 422. `capabilities-0-2` does the same by the sync treaty.
 
 mod files;
+mod kv;
 mod sql;
 
 use hob_sdk::{Error, Request, Response, Result};
@@ -28,11 +29,13 @@ async fn handle(mut request: Request) -> Result<Response> {
     let operation = request.path().rsplit('/').next().unwrap_or("").to_owned();
     let arguments: Arguments = request.query().parse()?;
     let for_sql = request.query().parse()?;
+    let for_kv = request.query().parse()?;
     let body = request.take_body().with_limit(32 << 20).bytes().await?;
     let (capability, function) = operation.split_once('.').unwrap_or((&operation, ""));
     let outcome = match capability {
         "files" => files::call(function, arguments, body).await,
         "sql" => sql::call(function, for_sql, body).await,
+        "kv" => kv::call(function, for_kv, body).await,
         "hello" => Ok(b"hello world\n".to_vec()),
         _ => return Err(Error::status(404, "no such capability")),
     };
