@@ -37,6 +37,18 @@ fn a_statement_without_end_is_ended_and_others_go_on() {
 }
 
 #[test]
+fn a_statement_that_sorts_without_end_does_not_take_all_memory() {
+    let house = one();
+    let sorts = "with recursive n (i) as (select 1 union all select i + 1 from n) \
+                 select i, randomblob(100000) as r from n order by r limit 1";
+    let answer = house.ask(NAME, "query?db=main", sorts).expect(422);
+    let text = answer.text();
+    assert!(text == "TimedOut" || text.contains("out of memory"), "{text}");
+    assert!(house.hob.resident_bytes() < 2 << 30, "{}", house.hob.resident_bytes());
+    house.execute(NAME, &["create table t (v)"]);
+}
+
+#[test]
 fn a_statement_of_a_client_that_leaves_is_ended() {
     let house = granted([guest(NAME).isolation("reuse")], "main = \"write\"");
     house.execute(NAME, &["create table t (v)"]);
@@ -116,6 +128,17 @@ fn a_transaction_that_is_left_open_ends_by_itself() {
     other.execute_batch("begin immediate; rollback").expect("the lock");
     house.execute(NAME, &["insert into t values (3)"]);
     assert_eq!(house.query(NAME, "select v from t"), "v\ni3\n");
+}
+
+#[test]
+fn a_transaction_ends_although_a_statement_of_it_runs() {
+    let guests = ["capabilities", "capabilities-0-2"].map(|name| guest(name).isolation("reuse"));
+    let house = granted(guests, "main = \"write\"");
+    for name in house.hob.names() {
+        // Its first statement is ended after five seconds, its second with it.
+        assert_eq!(house.run(name, "stubborn?db=main", ENDLESS), "1", "{name}");
+        house.execute(name, &["create table if not exists t (v)"]);
+    }
 }
 
 #[test]

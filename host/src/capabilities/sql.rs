@@ -88,10 +88,7 @@ fn link_transaction(sql: &mut Interface<'_>) -> wasmtime::Result<()> {
             Ok(async move { granted?.begin(hop, mode).await })
         },
         |state, begun: Result<Open, Error>| match begun {
-            Ok(open) => {
-                let transaction = Transaction::new(open, state.hop());
-                Ok(Ok(state.table.push(transaction)?))
-            }
+            Ok(open) => Ok(Ok(state.table.push(Transaction::new(open))?)),
             Err(error) => Ok(Err(error)),
         },
     )?;

@@ -88,7 +88,9 @@ pub(super) fn get(connection: &Connection, key: &Key) -> Result<Option<Vec<u8>>,
 }
 
 /// A value, and when it is gone.
-fn value(connection: &Connection, key: &Key) -> Result<Option<(Vec<u8>, Option<i64>)>, Error> {
+type Stored = (Vec<u8>, Option<i64>);
+
+fn value(connection: &Connection, key: &Key) -> Result<Option<Stored>, Error> {
     let sql =
         "select value, expires from entries where key = ? and (expires is null or expires > ?)";
     let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));

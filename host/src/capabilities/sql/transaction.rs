@@ -10,7 +10,7 @@ use std::time::Instant;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::{ABANDON, BEGIN};
-use crate::capabilities::sqlite::{Attended, Connection, Error, Place, Role};
+use crate::capabilities::sqlite::{Attended, Connection, Database, Error, Place, Role};
 use crate::capabilities::treaty::Hop;
 use crate::event_loop::{Sleep, Work};
 use crate::limits;
@@ -76,27 +76,22 @@ pub(super) struct Transaction {
 }
 
 /// Ends a transaction that its guest has left open, when its time is over.
-struct Expiry {
-    slot: Slot,
-    hop: Hop,
-}
+struct Expiry(Slot);
 
 impl Wake for Expiry {
     fn wake(self: Arc<Self>) {
-        let slot = self.slot.clone();
-        match self.slot.clone().try_lock_owned() {
-            Ok(mut open) => drop(open.take()),
-            // A statement is running, and its time is over too.
-            Err(_) => self.hop.unattended(ABANDON, move || drop(slot.blocking_lock().take())),
+        // Where a call has it, the call ends it: see `Held`.
+        if let Ok(mut open) = self.0.try_lock() {
+            open.take();
         }
     }
 }
 
 impl Transaction {
-    pub(super) fn new(open: Open, hop: Hop) -> Self {
-        let mut expiry = hop.remote().sleep_until(open.deadline);
+    pub(super) fn new(open: Open) -> Self {
+        let mut expiry = open.hop.remote().sleep_until(open.deadline);
         let slot = Arc::new(Mutex::new(Some(open)));
-        let waker = Waker::from(Arc::new(Expiry { slot: slot.clone(), hop }));
+        let waker = Waker::from(Arc::new(Expiry(slot.clone())));
         if Pin::new(&mut expiry).poll(&mut Context::from_waker(&waker)).is_ready() {
             waker.wake();
         }
@@ -119,12 +114,12 @@ impl Within {
         T: Send + 'static,
         J: FnOnce(&Connection, bool) -> Result<T, Error> + Send + 'static,
     {
-        let mut slot = self.0.lock_owned().await;
-        let database = database(&mut slot)?;
+        let mut slot = Held(Some(self.0.lock_owned().await));
+        let database = slot.database()?;
         let attended = Attended::default();
         let watch = attended.watch();
         let job = move || {
-            let open = slot.as_mut().ok_or(Error::Aborted)?;
+            let open = slot.open()?;
             let (may_write, deadline) = (open.may_write, open.deadline);
             let result = open.connection().and_then(|connection| {
                 let watch = watch(limits::SQL_STATEMENT_TIME).until(deadline);
@@ -134,7 +129,7 @@ impl Within {
                 return result;
             }
             let timed_out = Instant::now() >= open.deadline;
-            end(&mut slot);
+            slot.end();
             if timed_out { Err(Error::Aborted) } else { result }
         };
         database.on_thread(&hop, work, job).await
@@ -142,37 +137,62 @@ impl Within {
 
     /// Ends it with a statement of the host's.
     pub(super) async fn end(self, hop: Hop, work: Work, sql: &'static str) -> Result<(), Error> {
-        let mut slot = self.0.lock_owned().await;
-        let database = database(&mut slot)?;
+        let mut slot = Held(Some(self.0.lock_owned().await));
+        let database = slot.database()?;
         let attended = Attended::default();
         let watch = attended.watch();
         let job = move || {
-            let open = slot.as_mut().ok_or(Error::Aborted)?;
+            let open = slot.open()?;
             let result = open.connection().and_then(|connection| {
                 let limit = limits::SQL_STATEMENT_TIME;
                 connection.watched(watch(limit), || connection.own(sql))
             });
-            end(&mut slot);
+            slot.end();
             result
         };
         database.on_thread(&hop, work, job).await
     }
 }
 
-type Held = OwnedMutexGuard<Option<Open>>;
+/// A transaction while a call has it. What expires meanwhile is ended when it is given back.
+struct Held(Option<OwnedMutexGuard<Option<Open>>>);
 
-fn database(slot: &mut Held) -> Result<Arc<crate::capabilities::sqlite::Database>, Error> {
-    let open = slot.as_mut().ok_or(Error::Aborted)?;
-    if Instant::now() >= open.deadline {
-        slot.take();
-        return Err(Error::Aborted);
+impl Held {
+    fn slot(&mut self) -> &mut Option<Open> {
+        self.0.as_mut().expect("it is held")
     }
-    Ok(open.place.as_ref().expect("it is open").database().clone())
+
+    fn open(&mut self) -> Result<&mut Open, Error> {
+        self.slot().as_mut().ok_or(Error::Aborted)
+    }
+
+    fn database(&mut self) -> Result<Arc<Database>, Error> {
+        let open = self.open()?;
+        if Instant::now() >= open.deadline {
+            return Err(Error::Aborted);
+        }
+        Ok(open.place.as_ref().expect("it is open").database().clone())
+    }
+
+    /// Gives the connection back, clean. Blocks.
+    fn end(&mut self) {
+        if let Some(place) = self.slot().take().and_then(|mut open| open.place.take()) {
+            place.settle();
+        }
+    }
 }
 
-/// Gives the connection back, clean. Blocks.
-fn end(slot: &mut Held) {
-    if let Some(place) = slot.take().and_then(|mut open| open.place.take()) {
-        place.settle();
+impl Drop for Held {
+    /// Looks at the time after the transaction is given back, for [`Expiry`] may have come just before.
+    fn drop(&mut self) {
+        let Some(guard) = self.0.take() else { return };
+        let deadline = guard.as_ref().map(|open| open.deadline);
+        let slot = OwnedMutexGuard::mutex(&guard).clone();
+        drop(guard);
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline)
+            && let Ok(mut open) = slot.try_lock()
+        {
+            open.take();
+        }
     }
 }

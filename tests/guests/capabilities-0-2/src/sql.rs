@@ -1,5 +1,7 @@
 //! `hob:host/sql`: see the module of `capabilities`.
 
+#![expect(clippy::disallowed_methods, reason = "a guest has no loop of the host's to block")]
+
 use crate::hob::host::sql::{self, Error, Mode, Outcome as Done, Rows, Statement, Value};
 use crate::{Arguments, Outcome};
 
@@ -14,6 +16,7 @@ pub(crate) fn call(function: &str, arguments: &Arguments, body: Vec<u8>) -> Outc
         "transaction" => transaction(&name, arguments, &given),
         "cursor" => cursor(&name, arguments, &given),
         "snapshot" => snapshot(&name, &given),
+        "stubborn" => stubborn(&name, &given),
         "held" => held(&name, arguments, &given),
         _ => return Err("no such function".to_owned()),
     };
@@ -129,6 +132,17 @@ fn snapshot(name: &str, given: &[Statement]) -> Result<String, Error> {
     let in_transaction = transaction.query(&given[0])?.rows.len();
     let now = sql::query(name, &given[0])?.rows.len();
     Ok(format!("{in_cursor} {in_transaction} {now}"))
+}
+
+fn stubborn(name: &str, given: &[Statement]) -> Result<String, Error> {
+    let transaction = sql::begin(name, Mode::Write)?;
+    let mut count = 0;
+    loop {
+        match transaction.query(&given[0]) {
+            Err(Error::Aborted) => return Ok(count.to_string()),
+            _ => count += 1,
+        }
+    }
 }
 
 fn held(name: &str, arguments: &Arguments, given: &[Statement]) -> Result<String, Error> {

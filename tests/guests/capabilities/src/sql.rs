@@ -36,6 +36,7 @@ pub(crate) async fn call(function: &str, arguments: Arguments, body: Vec<u8>) ->
         "transaction" => transaction(&database, &arguments, given).await,
         "cursor" => cursor(&database, &arguments, given).await,
         "snapshot" => snapshot(&database, given).await,
+        "stubborn" => stubborn(&database, given).await,
         "held" => held(&database, &arguments, given).await,
         _ => return Err("no such function".to_owned()),
     };
@@ -154,6 +155,19 @@ async fn snapshot(database: &Database, given: Vec<Given>) -> Result<String, Erro
     let in_transaction = transaction.query(&sql, values.clone()).await?.len();
     let now = database.query(&sql, values).await?.len();
     Ok(format!("{in_cursor} {in_transaction} {now}"))
+}
+
+/// Runs a statement in a transaction again and again, until that is over: how often it was not.
+async fn stubborn(database: &Database, given: Vec<Given>) -> Result<String, Error> {
+    let (sql, values) = given[0].clone();
+    let transaction = database.begin().await?;
+    let mut count = 0;
+    loop {
+        match transaction.query(&sql, values.clone()).await {
+            Err(Error::Aborted) => return Ok(count.to_string()),
+            _ => count += 1,
+        }
+    }
 }
 
 /// Opens cursors and keeps them: how many.
