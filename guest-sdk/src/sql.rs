@@ -26,10 +26,10 @@ mod value;
 use std::rc::Rc;
 
 use crate::bindings::hob::host::sql as treaty;
+use treaty::Mode;
 
 pub use error::Error;
 pub use row::{Column, Row};
-pub use treaty::Mode;
 pub use value::{FromValue, Parameters, Value};
 
 /// One of the tenant's databases. Only a name: nothing is opened for it.
@@ -117,7 +117,8 @@ impl Database {
         Ok(row::rows(treaty::query(self.name.clone(), statement).await?))
     }
 
-    /// The first row that a statement gives, if it gives one.
+    /// The first row that a statement gives, if it gives one. The others are thrown away here, so a
+    /// statement that may give many had better say `limit 1`.
     ///
     /// ```no_run
     /// # async fn example(id: i64) -> hob_sdk::Result<()> {
@@ -221,12 +222,26 @@ pub struct Transaction(treaty::Transaction);
 
 impl Transaction {
     /// Runs a statement within the transaction.
+    ///
+    /// ```no_run
+    /// # async fn example(transaction: hob_sdk::sql::Transaction) -> hob_sdk::Result<()> {
+    /// transaction.execute("update seats set taken = 1 where id = ?", [12]).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn execute(&self, sql: &str, parameters: impl Parameters) -> Result<Outcome, Error> {
         let Statement(statement) = Statement::new(sql, parameters);
         Ok(self.0.execute(statement).await?.into())
     }
 
     /// Runs a statement within the transaction, and gives all its rows.
+    ///
+    /// ```no_run
+    /// # async fn example(transaction: hob_sdk::sql::Transaction) -> hob_sdk::Result<()> {
+    /// let free = transaction.query("select id from seats where not taken", ()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn query(&self, sql: &str, parameters: impl Parameters) -> Result<Vec<Row>, Error> {
         let Statement(statement) = Statement::new(sql, parameters);
         Ok(row::rows(self.0.query(statement).await?))
@@ -242,6 +257,13 @@ impl Transaction {
     }
 
     /// Makes it happen. After an error nothing has.
+    ///
+    /// ```no_run
+    /// # async fn example(transaction: hob_sdk::sql::Transaction) -> hob_sdk::Result<()> {
+    /// transaction.commit().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn commit(self) -> Result<(), Error> {
         Ok(self.0.commit().await?)
     }
@@ -267,6 +289,15 @@ impl Cursor {
 
     /// The next rows, at most `max` and about 1 MiB of them; none at the end. The cursor ends when
     /// nothing was asked for in 30 seconds: [`Error::Aborted`].
+    ///
+    /// ```no_run
+    /// # async fn example(seats: hob_sdk::sql::Cursor) -> hob_sdk::Result<()> {
+    /// while let Some(rows) = seats.next(1000).await? {
+    ///     println!("{} rows of {:?}", rows.len(), seats.columns());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn next(&self, max: u32) -> Result<Option<Vec<Row>>, Error> {
         let piece = self.cursor.next(max).await?;
         let row = |values| Row::new(self.columns.clone(), values);

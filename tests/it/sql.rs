@@ -17,10 +17,20 @@ pub(crate) struct House {
 }
 
 pub(crate) fn granted(guests: impl IntoIterator<Item = Guest>, databases: &str) -> House {
+    on_loops(guests, databases, 1)
+}
+
+/// The same with several loops.
+pub(crate) fn on_loops(
+    guests: impl IntoIterator<Item = Guest>,
+    databases: &str,
+    loops: u32,
+) -> House {
     let data = Scratch::new();
     let grant = format!("sql = {{ {databases} }}");
     let guests = guests.into_iter().map(|guest| guest.grants(&grant));
-    let hob = Serve::new(guests).server(&format!("data = {:?}", data.path())).start();
+    let server = Serve::new(guests).server(&format!("data = {:?}", data.path()));
+    let hob = server.server(&format!("loops = {loops}")).start();
     House { hob, databases: data.join("t/sql"), _data: data }
 }
 
@@ -332,6 +342,21 @@ fn a_grant_to_read_is_none_to_write() {
         house.expect_error(name, "transaction?db=main&end=commit", "select 1", "Denied");
     }
     assert_eq!(house.query("writer", "select v from t"), "v\ni7\n");
+}
+
+#[test]
+fn tenants_do_not_see_each_others_databases() {
+    let of = |tenant: &str| {
+        let guest = guest("capabilities").named(tenant).set(&format!("tenant = \"{tenant}\""));
+        guest.set("grants = { files = \"write\", sql = { main = \"write\" }, kv = \"write\" }")
+    };
+    let data = Scratch::new();
+    let server = Serve::new([of("one"), of("two")]);
+    let hob = server.server(&format!("data = {:?}", data.path())).start();
+    let house = House { hob, databases: data.join("one/sql"), _data: data };
+    house.execute("one", &["create table mine (v)"]);
+    house.expect_error("two", "query?db=main", "select * from mine", "Invalid");
+    house.expect_error("two", "query?db=..%2F..%2Fone%2Fsql%2Fmain", "select 1", "Denied");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::harness::{Scratch, Serve, guest};
-use crate::sql::{granted, one, request};
+use crate::sql::{granted, on_loops, one, request};
 
 const NAME: &str = "capabilities";
 
@@ -96,7 +96,16 @@ fn slow_functions_do_not_hold_a_thread() {
 
 #[test]
 fn writers_come_one_after_the_other_and_none_is_lost() {
-    let house = one();
+    queue_of_writers(1);
+}
+
+#[test]
+fn writers_on_several_loops_come_one_after_the_other_too() {
+    queue_of_writers(2);
+}
+
+fn queue_of_writers(loops: u32) {
+    let house = on_loops([guest(NAME)], "main = \"write\"", loops);
     house.execute(NAME, &["create table t (v integer)", "insert into t values (0)"]);
     let mut clients: Vec<_> = (0..64).map(|_| house.hob.client()).collect();
     let step = "update t set v = v + 1";

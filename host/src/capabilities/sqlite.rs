@@ -269,3 +269,47 @@ impl Drop for Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As when no host thread could be had for the one who left it.
+    #[test]
+    fn a_connection_that_comes_back_in_a_transaction_is_rolled_back_for_the_next() {
+        let file = format!("hob-place-{}.db", std::process::id());
+        let path = std::env::temp_dir().join(file);
+        let settings = Settings {
+            bytes_max: 1 << 30,
+            durability: Durability::Process,
+            schema: "create table if not exists t (v)",
+        };
+        let database = Database::new(&path, settings, threads());
+        let place = || Place {
+            database: database.clone(),
+            role: Role::Write,
+            connection: None,
+            _permit: database.writer.places.clone().try_acquire_owned().expect("it is free"),
+        };
+        let count = |connection: &Connection| -> i64 {
+            let count =
+                connection.inner().query_row("select count(*) from t", [], |row| row.get(0));
+            count.expect("a row")
+        };
+        let mut first = place();
+        let connection = first.connection().expect("a connection");
+        connection.own("begin immediate").expect("a transaction");
+        connection.own("insert into t values (1)").expect("a row");
+        assert_eq!(count(connection), 1);
+        drop(first);
+        let mut second = place();
+        let connection = second.connection().expect("a connection");
+        assert!(!connection.is_in_transaction());
+        assert_eq!(count(connection), 0);
+        drop((second, database));
+        for end in ["", "-wal", "-shm"] {
+            // Those that the last connection took away are not there.
+            let _ = rustix::fs::unlink(format!("{}{end}", path.display()));
+        }
+    }
+}

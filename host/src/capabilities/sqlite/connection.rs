@@ -206,6 +206,8 @@ fn may_ask(pragma: &str, with_value: bool) -> bool {
         | "index_xinfo" | "foreign_key_list" | "foreign_key_check" | "integrity_check"
         | "quick_check" | "user_version" => true,
         "page_count" | "page_size" | "freelist_count" | "encoding" | "foreign_keys" => !with_value,
+        // Holds for a transaction; migrations that make a table anew need it.
+        "defer_foreign_keys" => true,
         // A table for full text asks for it by itself.
         "data_version" => !with_value,
         _ => false,
