@@ -31,6 +31,8 @@
 //! | the lookup of names | [`dns`] |
 //! | gzip, deflate, brotli, zstd | [`compression`] |
 //! | hashes, passwords, ciphers, signatures | [`crypto`] |
+//! | the tenant's databases | [`sql`] |
+//! | the tenant's keys and values | [`kv`] |
 //! | work beside, or after, the answer | [`spawn`] |
 #![deny(missing_docs, unsafe_code)]
 
@@ -46,9 +48,11 @@ pub mod fetch;
 pub mod files;
 mod headers;
 mod hob_lane;
+pub mod kv;
 mod query;
 mod request;
 mod response;
+pub mod sql;
 mod standard_lane;
 mod task;
 pub mod time;

@@ -6,7 +6,7 @@ mod compression;
 mod dispatch;
 mod index;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -455,16 +455,22 @@ impl Seated {
     }
 }
 
-/// Descriptors that the connections of one of so many loops may take, of those the process may
-/// have.
+/// Descriptors that the connections of one loop may take, of those the process may have.
 fn connections_allowed(config: &Config, sends: bool) -> usize {
     let loops = config.loops;
+    let names = |handler: &HandlerConfig| {
+        let tenant = handler.tenant.clone();
+        handler.grants.databases().map(move |name| (tenant.clone(), name)).collect::<Vec<_>>()
+    };
+    let databases: BTreeSet<_> = config.handlers.iter().flat_map(names).collect();
     let allowed = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     let allowed = allowed.map_or(usize::MAX, |allowed| allowed as usize);
     // Where descriptors are few, half of them stay for those who ask.
     let outbound = if sends { loops * limits::OUTBOUND_CONNECTIONS_MAX } else { 0 };
-    let reserved = limits::DESCRIPTORS_RESERVED + loops * limits::DESCRIPTORS_PER_LOOP;
-    let reserved = reserved + outbound.min(allowed / 2);
+    let reserved = limits::DESCRIPTORS_RESERVED
+        + loops * limits::DESCRIPTORS_PER_LOOP
+        + databases.len() * limits::DESCRIPTORS_PER_DATABASE
+        + outbound.min(allowed / 2);
     (allowed.saturating_sub(reserved) / loops).max(1)
 }
 

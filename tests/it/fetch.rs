@@ -12,7 +12,7 @@ use crate::harness::{
 const GUESTS: [&str; 2] = ["capabilities", "capabilities-0-2"];
 
 fn serve(guests: impl IntoIterator<Item = Guest>) -> Hob {
-    Serve::new(guests.into_iter().map(|guest| guest.granted(&[]))).start()
+    Serve::new(guests.into_iter().map(|guest| guest.grants(""))).start()
 }
 
 fn send(hob: &Hob, name: &str, to: &str, body: impl AsRef<[u8]>) -> Response {
@@ -84,7 +84,7 @@ fn a_chunked_response_and_one_without_a_length_are_read_to_their_ends() {
 #[test]
 fn connections_are_kept_and_not_shared_between_tenants() {
     let upstream = Upstream::start(|_| answer("well"));
-    let guests = ["one", "two"].map(|t| guest("capabilities").named(t).tenant(t).granted(&[]));
+    let guests = ["one", "two"].map(|t| guest("capabilities").named(t).tenant(t).grants(""));
     let hob = Serve::new(guests).start();
     let to = format!("http://{}/", upstream.address);
     let mut connections = Vec::new();
@@ -159,7 +159,7 @@ fn what_another_server_does_wrong_is_told_apart() {
 fn requests_go_only_where_they_may() {
     let upstream = Upstream::start(|_| answer("well"));
     let port = upstream.address.port();
-    let may = |rules: &str| guest("capabilities").granted(&[("fetch", rules)]);
+    let may = |rules: &str| guest("capabilities").grants(&format!("fetch = {rules}"));
     let hob = Serve::new([
         may("[]").named("nowhere"),
         may("[\"http://*:*\"]").named("public"),
@@ -299,7 +299,7 @@ fn tls_is_spoken_with_who_is_trusted_and_with_no_one_else() {
     };
     let plain = Upstream::start_over(speaks_first, |_| answer("not secure"));
     let rules = "[\"https://127.0.0.1:*\", \"https://localhost:*\"]";
-    let guests = || every_mode(&GUESTS).into_iter().map(|g| g.granted(&[("fetch", rules)]));
+    let guests = || every_mode(&GUESTS).into_iter().map(|g| g.grants(&format!("fetch = {rules}")));
 
     let trusting = Serve::new(guests()).server(&format!("trust = {trusted:?}")).start();
     for name in trusting.names() {

@@ -21,7 +21,8 @@ struct House {
 fn granted(guests: impl IntoIterator<Item = Guest>, grant: &str) -> House {
     let data = Scratch::new();
     let files = data.join("t/files");
-    let guests = guests.into_iter().map(|guest| guest.tenant("t").granted(&[("files", grant)]));
+    let grant = format!("files = \"{grant}\"");
+    let guests = guests.into_iter().map(|guest| guest.grants(&grant));
     let hob = Serve::new(guests).server(&format!("data = {:?}", data.path())).start();
     House { hob, files, _data: data }
 }
@@ -204,7 +205,7 @@ fn a_writer_that_is_not_finished_leaves_nothing() {
 #[test]
 fn tenants_do_not_see_each_others_files() {
     let data = Scratch::new();
-    let of = |tenant: &str| guest("capabilities").named(tenant).tenant(tenant).granted(&[]);
+    let of = |tenant: &str| guest("capabilities").named(tenant).tenant(tenant).grants("");
     let server = Serve::new([of("one"), of("two")]);
     let hob = server.server(&format!("data = {:?}", data.path())).start();
     hob.exchange(post("/one/files.write?path=mine", "one's")).expect(200);
@@ -252,7 +253,7 @@ fn kill_9_loses_no_acknowledged_write() {
     let files = data.join("t/files");
     let mut acknowledged = Vec::new();
     for round in 0..5 {
-        let guest = guest("capabilities").tenant("t").granted(&[]);
+        let guest = guest("capabilities").grants("files = \"write\"");
         let hob = Serve::new([guest]).server(&format!("data = {:?}", data.path())).start();
         let mut writers: Vec<_> = (0..8).map(|_| hob.client()).collect();
         let body = |name: &str| name.repeat(10_000);

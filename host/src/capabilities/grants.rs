@@ -3,6 +3,9 @@
 
 use super::egress::Egress;
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 /// How far a grant goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
@@ -21,6 +24,21 @@ pub struct Grants {
     pub fetch: Option<Egress>,
     /// The lookup of names.
     pub dns: bool,
+    /// The tenant's databases, by name.
+    pub sql: BTreeMap<String, SqlGrant>,
+    /// The tenant's keys and values.
+    pub kv: Option<Access>,
+}
+
+/// A database that a handler may use.
+#[derive(Clone, Debug)]
+pub struct SqlGrant {
+    /// Whether it may change it.
+    pub access: Access,
+    /// The folder of the statements that bring it to its schema.
+    pub migrations: Option<PathBuf>,
+    /// Bytes it may have at the most; none: as the others.
+    pub bytes_max: Option<u64>,
 }
 
 /// An import that wants a grant which the handler does not have.
@@ -42,6 +60,12 @@ impl Grants {
         imports.iter().filter_map(missing).collect()
     }
 
+    /// The databases that are opened for these grants.
+    pub fn databases(&self) -> impl Iterator<Item = String> {
+        let kv = self.kv.map(|_| "kv".to_owned());
+        self.sql.keys().map(|name| format!("sql/{name}")).chain(kv)
+    }
+
     /// The line that an import wants and that is not there. What can reach nothing wants none.
     fn line_for(&self, import: &str) -> Option<&'static str> {
         let interface = import.split('@').next().unwrap_or(import);
@@ -52,6 +76,13 @@ impl Grants {
                 "grants.fetch = [\"https://api.example.com\"] # where its requests may go",
             ),
             "hob:host/dns" => (self.dns, "grants.dns = true"),
+            "hob:host/sql" => {
+                (!self.sql.is_empty(), "grants.sql = { main = \"write\" } # or \"read\"")
+            }
+            "hob:host/kv"
+            | "wasi:keyvalue/store"
+            | "wasi:keyvalue/atomics"
+            | "wasi:keyvalue/batch" => (self.kv.is_some(), "grants.kv = \"write\" # or \"read\""),
             _ => return None,
         };
         (!granted).then_some(line)

@@ -10,7 +10,8 @@ use wasmtime_wasi::{WasiView, p2, p3};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
 use super::{
-    GuestState, body, clocks, compression, crypto, dns, fetch, files, outbound, output, poll,
+    GuestState, body, clocks, compression, crypto, dns, fetch, files, keyvalue, kv, outbound,
+    output, poll, sql,
 };
 use crate::engine::Generation;
 use crate::wire::RequestId;
@@ -34,6 +35,9 @@ pub fn linker(engine: &Engine, generation: Generation) -> wasmtime::Result<Linke
     fetch::link(&mut linker, generation)?;
     crypto::link(&mut linker, generation)?;
     compression::link(&mut linker, generation)?;
+    sql::link(&mut linker, generation)?;
+    kv::link(&mut linker, generation)?;
+    keyvalue::link(&mut linker)?;
     Ok(linker)
 }
 

@@ -1,16 +1,26 @@
 //! Owns what a tenant keeps on the disk, opened once and shared by its handlers on all loops.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
 
 use super::egress::Egress;
 use super::files::Files;
-use super::grants::{Access, Grants};
+use super::grants::{Access, Grants, SqlGrant};
+use super::kv::Kv;
+use super::sql::{self, Migrated, MigrationError};
+use super::sqlite;
 
 /// The part of the data folder that is one tenant's.
 pub struct Stores {
     folder: PathBuf,
     files: Option<Files>,
+    databases: BTreeMap<String, Migrated>,
+    kv: Option<Kv>,
+    database_threads: Arc<Semaphore>,
 }
 
 /// What a handler was granted, ready for use.
@@ -19,26 +29,35 @@ pub struct Granted {
     pub(super) files: Option<Files>,
     pub(super) egress: Option<Egress>,
     pub(super) dns: bool,
+    pub(super) sql: Arc<BTreeMap<String, sql::Granted>>,
+    pub(super) kv: Option<Kv>,
 }
 
 /// Why something that was granted cannot be opened.
 #[derive(Debug)]
-pub struct StoreError {
-    /// What was to be opened.
-    pub path: PathBuf,
-    /// Why it cannot.
-    pub why: String,
+pub enum StoreError {
+    /// The disk refuses.
+    Disk {
+        /// What was to be opened.
+        path: PathBuf,
+        /// Why it cannot be.
+        why: String,
+    },
+    /// A database cannot be brought to its schema.
+    Migration(MigrationError),
 }
 
 impl std::fmt::Display for StoreError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "cannot open {}: {}; hob must be able to write there, or choose another folder with \
-             `data` in the table [server] of hob.toml",
-            self.path.display(),
-            self.why
-        )
+        match self {
+            StoreError::Disk { path, why } => write!(
+                f,
+                "cannot open {}: {why}; hob must be able to write there, or choose another folder \
+                 with `data` in the table [server] of hob.toml",
+                path.display(),
+            ),
+            StoreError::Migration(error) => error.fmt(f),
+        }
     }
 }
 
@@ -47,7 +66,13 @@ impl std::error::Error for StoreError {}
 impl Stores {
     /// The stores of a tenant below `data`; nothing is made or opened yet.
     pub fn new(data: &Path, tenant: &str) -> Self {
-        Stores { folder: data.join(tenant), files: None }
+        Stores {
+            folder: data.join(tenant),
+            files: None,
+            databases: BTreeMap::new(),
+            kv: None,
+            database_threads: sqlite::threads(),
+        }
     }
 
     /// Opens what is granted, and makes what is not there yet. Blocks.
@@ -56,16 +81,57 @@ impl Stores {
     /// When the disk refuses.
     pub fn open(&mut self, grants: &Grants) -> Result<Granted, StoreError> {
         let files = grants.files.map(|access| self.files(access)).transpose()?;
-        Ok(Granted { files, egress: grants.fetch.clone(), dns: grants.dns })
+        let mut databases = BTreeMap::new();
+        for (name, grant) in &grants.sql {
+            databases.insert(name.clone(), self.database(name, grant)?);
+        }
+        let kv = grants.kv.map(|access| self.kv(access)).transpose()?;
+        Ok(Granted {
+            files,
+            egress: grants.fetch.clone(),
+            dns: grants.dns,
+            sql: Arc::new(databases),
+            kv,
+        })
+    }
+
+    /// The file is made when it is first used.
+    fn kv(&mut self, access: Access) -> Result<Kv, StoreError> {
+        if self.kv.is_none() {
+            make(&self.folder)?;
+            self.kv = Some(Kv::new(&self.folder.join("kv.db"), self.database_threads.clone()));
+        }
+        Ok(self.kv.clone().expect("made above").with_access(access))
+    }
+
+    /// A database whose file is made when it is first used, or brought to its schema here.
+    fn database(&mut self, name: &str, grant: &SqlGrant) -> Result<sql::Granted, StoreError> {
+        if !self.databases.contains_key(name) {
+            let folder = self.folder.join("sql");
+            make(&folder)?;
+            let path = folder.join(format!("{name}.db"));
+            let new = Migrated::new(&path, self.database_threads.clone());
+            self.databases.insert(name.to_owned(), new);
+        }
+        let database = self.databases.get_mut(name).expect("inserted above");
+        database.grant(name, grant).map_err(StoreError::Migration)
     }
 
     fn files(&mut self, access: Access) -> Result<Files, StoreError> {
         if self.files.is_none() {
             let (folder, scratch) = (self.folder.join("files"), self.folder.join("unfinished"));
-            let refused =
-                |error: io::Error| StoreError { path: folder.clone(), why: error.to_string() };
+            let refused = |error: io::Error| StoreError::Disk {
+                path: folder.clone(),
+                why: error.to_string(),
+            };
             self.files = Some(Files::open(&folder, &scratch).map_err(refused)?);
         }
         Ok(self.files.clone().expect("opened above").with_access(access))
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "runs before the loop does")]
+fn make(folder: &Path) -> Result<(), StoreError> {
+    std::fs::create_dir_all(folder)
+        .map_err(|error| StoreError::Disk { path: folder.to_owned(), why: error.to_string() })
 }

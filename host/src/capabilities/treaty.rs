@@ -16,7 +16,7 @@ use wasmtime::{AsContextMut, StoreContextMut};
 
 use super::{GuestContext, GuestState, current_request};
 use crate::engine::Generation;
-use crate::event_loop::{Refused, Work};
+use crate::event_loop::{Refused, Remote, Work};
 use crate::observe::Happening;
 use crate::wire::RequestId;
 
@@ -39,6 +39,12 @@ impl<'a> Interface<'a> {
         };
         let instance = linker.instance(&format!("hob:host/{name}@{version}"))?;
         Ok(Interface { instance, generation })
+    }
+
+    /// Begins an interface of somebody else's whose functions are sync, by its whole name. A guest of
+    /// 0.3 may import it too, and then all calls in its instance wait for the one.
+    pub(super) fn sync(linker: &'a mut Linker<GuestState>, name: &str) -> wasmtime::Result<Self> {
+        Ok(Interface { instance: linker.instance(name)?, generation: Generation::Wasi02 })
     }
 
     /// A resource that lives in the guest's table. Dropped there by the guest, or with the guest.
@@ -170,7 +176,49 @@ pub(super) async fn watched<T>(
     result
 }
 
+/// A way to the host threads that outlives a call of the guest's: in the turn of its tenant, and for
+/// the request it was asked for.
+#[derive(Clone)]
+pub(super) struct Hop {
+    context: Arc<GuestContext>,
+    request: Option<u64>,
+}
+
+impl Hop {
+    /// Does work on a host thread. Dropping the future takes back a job that has not begun.
+    pub(super) fn blocking<T, E, J>(
+        &self,
+        work: Work,
+        job: J,
+    ) -> impl Future<Output = Result<T, E>> + Send + use<T, E, J>
+    where
+        J: FnOnce() -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Refused> + Send + 'static,
+    {
+        let work = work.for_request(self.request);
+        let pending = self.context.remote.host_thread(&self.context.queue, work, job);
+        async { pending.await.unwrap_or_else(|refused| Err(refused.into())) }
+    }
+
+    /// Does work on a host thread that no one waits for.
+    pub(super) fn unattended(&self, work: Work, job: impl FnOnce() + Send + 'static) {
+        self.context.remote.host_thread_unattended(&self.context.queue, work, job);
+    }
+
+    /// The loop.
+    pub(super) fn remote(&self) -> &Remote {
+        &self.context.remote
+    }
+}
+
 impl GuestState {
+    /// The way to the host threads for the call that is being started.
+    pub(super) fn hop(&self) -> Hop {
+        let request = self.asking.map(|RequestId(id)| id);
+        Hop { context: self.context.clone(), request }
+    }
+
     /// Does a capability's work on a host thread, in the turn of the guest's tenant. Dropping the
     /// future takes back a job that has not begun.
     pub(super) fn blocking<T, E, J>(
@@ -183,9 +231,6 @@ impl GuestState {
         T: Send + 'static,
         E: From<Refused> + Send + 'static,
     {
-        let context = &self.context;
-        let work = work.for_request(self.asking.map(|RequestId(id)| id));
-        let pending = context.remote.host_thread(&context.queue, work, job);
-        async { pending.await.unwrap_or_else(|refused| Err(refused.into())) }
+        self.hop().blocking(work, job)
     }
 }

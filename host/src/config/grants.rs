@@ -1,10 +1,14 @@
 //! Owns a handler's `grants`.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::Checker;
-use crate::capabilities::{Access, Egress, EgressRule, Grants};
+use crate::capabilities::{Access, Egress, EgressRule, Grants, SqlGrant};
+use crate::limits;
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -13,6 +17,9 @@ pub(super) struct File {
     fetch: Option<Vec<Spanned<Destination>>>,
     #[serde(default)]
     dns: bool,
+    #[serde(default)]
+    sql: BTreeMap<String, Spanned<Sql>>,
+    kv: Option<Spanned<String>>,
 }
 
 /// Where requests may go: `"https://api.example.com"`, or the same with more said of it.
@@ -31,12 +38,33 @@ enum Destination {
     },
 }
 
+/// A database, as `"write"` or as a table.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "write \"read\", \"write\", or a table with `access`, and `migrations` and `max_mib` if wanted"
+)]
+enum Sql {
+    Access(String),
+    Table(SqlTable),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SqlTable {
+    access: String,
+    migrations: Option<PathBuf>,
+    max_mib: Option<u64>,
+}
+
 impl Checker<'_> {
     pub(super) fn grants(&mut self, file: File) -> Grants {
         Grants {
             files: file.files.and_then(|text| self.access("grants.files", &text)),
             fetch: file.fetch.map(|destinations| self.egress(destinations)),
             dns: file.dns,
+            sql: self.sql(file.sql),
+            kv: file.kv.and_then(|text| self.access("grants.kv", &text)),
         }
     }
 
@@ -56,6 +84,40 @@ impl Checker<'_> {
             }
         }
         Egress { rules }
+    }
+
+    fn sql(&mut self, databases: BTreeMap<String, Spanned<Sql>>) -> BTreeMap<String, SqlGrant> {
+        let mut granted = BTreeMap::new();
+        for (name, database) in databases {
+            let span = database.span();
+            let key = format!("grants.sql.{name}");
+            let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
+            if name.is_empty() || name.len() > 64 || !name.bytes().all(is_plain) {
+                let what =
+                    format!("`{key}`: a database's name has up to 64 letters, digits, `-` and `_`");
+                self.fault(span.start, &what);
+            }
+            let (access, migrations, max_mib) = match database.into_inner() {
+                Sql::Access(access) => (access, None, None),
+                Sql::Table(SqlTable { access, migrations, max_mib }) => {
+                    (access, migrations, max_mib)
+                }
+            };
+            let most = 1..=limits::SQL_DATABASE_MIB_MAX;
+            let max_mib = max_mib.map(|given| {
+                self.number(
+                    &format!("{key}.max_mib"),
+                    Some(Spanned::new(span.clone(), given)),
+                    most,
+                    given,
+                )
+            });
+            let Some(access) = self.access(&key, &Spanned::new(span, access)) else { continue };
+            let migrations = migrations.map(|folder| self.folder().join(folder));
+            let bytes_max = max_mib.map(|mib| mib * 1024 * 1024);
+            granted.insert(name, SqlGrant { access, migrations, bytes_max });
+        }
+        granted
     }
 
     fn access(&mut self, key: &str, text: &Spanned<String>) -> Option<Access> {

@@ -24,7 +24,7 @@ pub(crate) fn every_mode(names: &[&str]) -> Vec<Guest> {
     let mut guests = Vec::new();
     for name in names {
         let modes: &[&str] = match *name {
-            "kitchen" | "kitchen-standard" | "kitchen-0-3" | "capabilities" => {
+            "kitchen" | "kitchen-standard" | "kitchen-0-3" | "capabilities" | "keyvalue" => {
                 &["fresh", "reuse", "shared"]
             }
             _ => &["fresh", "reuse"],
@@ -61,17 +61,26 @@ impl Guest {
         self.set(&format!("tenant = \"{name}\""))
     }
 
-    /// The grants without which the guest `capabilities` is not served, some of them with another
-    /// value than the usual one: in TOML, a text without its quotes.
-    pub(crate) fn granted(self, others: &[(&str, &str)]) -> Self {
-        let usual = [("files", "write"), ("fetch", "[\"http://127.0.0.1:*\"]"), ("dns", "true")];
-        let grants = usual.map(|(name, value)| {
-            let other = others.iter().find(|(other, _)| *other == name);
-            let value = other.map_or(value, |(_, value)| value);
-            let is_text = ["read", "write"].contains(&value);
-            if is_text { format!("{name} = \"{value}\"") } else { format!("{name} = {value}") }
-        });
-        self.set(&format!("grants = {{ {} }}", grants.join(", ")))
+    /// Gives it these grants, and those beside them that the guests `capabilities` and
+    /// `capabilities-0-2` cannot be without. It is of the tenant `t` unless it is of another already.
+    pub(crate) fn grants(self, given: &str) -> Self {
+        const NEEDED: [&str; 5] = [
+            "files = \"write\"",
+            "sql = { main = \"write\" }",
+            "kv = \"write\"",
+            "fetch = [\"http://127.0.0.1:*\"]",
+            "dns = true",
+        ];
+        let is_given = |grant: &&str| {
+            let key = grant.split(' ').next().expect("a key");
+            given.starts_with(key) || given.contains(&format!(", {key} ="))
+        };
+        let given_at_all = (!given.is_empty()).then_some(given);
+        let needed = NEEDED.iter().copied().filter(|grant| !is_given(grant));
+        let grants: Vec<_> = given_at_all.into_iter().chain(needed).collect();
+        let has_tenant = self.lines.iter().any(|line| line.starts_with("tenant"));
+        let guest = if has_tenant { self } else { self.tenant("t") };
+        guest.set(&format!("grants = {{ {} }}", grants.join(", ")))
     }
 
     pub(crate) fn isolation(self, mode: &str) -> Self {

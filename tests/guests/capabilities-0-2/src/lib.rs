@@ -1,10 +1,12 @@
 //! The same as `capabilities`, by the sync treaty of WASI 0.2 and its WIT alone.
 
-mod fetch;
 mod compression;
 mod crypto;
+mod fetch;
 mod files;
 mod hexadecimal;
+mod kv;
+mod sql;
 
 use std::collections::HashMap;
 
@@ -17,6 +19,8 @@ wit_bindgen::generate!({
             import hob:host/files@0.2.0;
             import hob:host/crypto@0.2.0;
             import hob:host/compression@0.2.0;
+            import hob:host/sql@0.2.0;
+            import hob:host/kv@0.2.0;
             export hob:host/handler@0.2.0;
         }
     ",
@@ -82,6 +86,8 @@ impl Guest for Capabilities {
             "files" => files::call(function, &arguments, body),
             "compression" => compression::call(function, &arguments, body),
             "crypto" => crypto::call(function, &arguments, body),
+            "sql" => sql::call(function, &arguments, body),
+            "kv" => kv::call(function, &arguments, body),
             "hello" => Ok(b"hello world\n".to_vec()),
             _ => return Ok(answer(404, b"no such capability".to_vec())),
         };

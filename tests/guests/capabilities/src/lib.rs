@@ -2,12 +2,14 @@
 //! query and its body are the arguments. The answer is the result as text, or the error's name with
 //! status 422. `capabilities-0-2` does the same by the sync treaty.
 
-mod fetch;
 mod compression;
 mod crypto;
+mod fetch;
 mod files;
 mod hexadecimal;
+mod kv;
 mod mirror;
+mod sql;
 
 use hob_sdk::{Error, Request, Response, Result};
 use serde::Deserialize;
@@ -38,6 +40,8 @@ async fn handle(mut request: Request) -> Result<Response> {
     if operation.starts_with("mirror") {
         return mirror::answer(request, operation == "mirror-stream").await;
     }
+    let for_sql = request.query().parse()?;
+    let for_kv = request.query().parse()?;
     let body = request.take_body().with_limit(32 << 20).bytes().await?;
     let (capability, function) = operation.split_once('.').unwrap_or((&operation, ""));
     let outcome = match capability {
@@ -46,6 +50,8 @@ async fn handle(mut request: Request) -> Result<Response> {
         "files" => files::call(function, arguments, body).await,
         "compression" => compression::call(function, arguments, body).await,
         "crypto" => crypto::call(function, arguments, body).await,
+        "sql" => sql::call(function, for_sql, body).await,
+        "kv" => kv::call(function, for_kv, body).await,
         "hello" => Ok(b"hello world\n".to_vec()),
         _ => return Err(Error::status(404, "no such capability")),
     };

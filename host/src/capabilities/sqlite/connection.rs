@@ -1,0 +1,215 @@
+//! Owns one connection to a database: its settings, what a guest's statement may reach through it,
+//! and the end of a statement that takes too long or that no one waits for.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use rusqlite::OpenFlags;
+use rusqlite::config::DbConfig;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::limits::Limit;
+
+use super::{Error, Settings, functions};
+use crate::limits;
+
+/// What an acknowledged write survives, beside the end of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::capabilities) enum Durability {
+    /// The loss of power too.
+    Power,
+    /// With the power the last writes may be lost, and only whole ones.
+    Process,
+}
+
+/// When a statement must end.
+pub(in crate::capabilities) struct Watch {
+    pub(super) deadline: Instant,
+    pub(super) abandoned: Arc<AtomicBool>,
+}
+
+impl Watch {
+    fn is_over(&self) -> bool {
+        self.abandoned.load(Ordering::Relaxed) || Instant::now() >= self.deadline
+    }
+
+    /// The same, ending at a certain time at the latest.
+    pub(in crate::capabilities) fn until(self, deadline: Instant) -> Self {
+        Watch { deadline: deadline.min(self.deadline), ..self }
+    }
+}
+
+/// A connection. Used by one thread at a time.
+pub(in crate::capabilities) struct Connection {
+    inner: rusqlite::Connection,
+    watch: Arc<Mutex<Option<Watch>>>,
+    /// Whether the statement that is prepared is a guest's.
+    is_guests: Arc<AtomicBool>,
+}
+
+/// Operations of the engine between two looks at the watch: some 10 us.
+const OPERATIONS_PER_LOOK: i32 = 1000;
+
+impl Connection {
+    /// Opens a database, and makes it if it is not there. Blocks.
+    pub(super) fn open(path: &Path, settings: Settings, writes: bool) -> Result<Self, Error> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let inner = rusqlite::Connection::open_with_flags(path, flags)?;
+        inner.busy_timeout(limits::SQL_LOCK_WAIT)?;
+        let synchronous = match settings.durability {
+            Durability::Power => "full",
+            Durability::Process => "normal",
+        };
+        inner.pragma_update(None, "journal_mode", "wal")?;
+        inner.pragma_update(None, "synchronous", synchronous)?;
+        inner.pragma_update(None, "hard_heap_limit", limits::SQL_HEAP_BYTES_MAX)?;
+        inner.pragma_update(None, "temp_store", "memory")?;
+        inner.pragma_update(None, "journal_size_limit", limits::SQL_JOURNAL_BYTES_KEPT)?;
+        inner.pragma_update(None, "cell_size_check", "on")?;
+        let page: i64 = inner.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        inner.pragma_update(None, "max_page_count", (settings.bytes_max as i64 / page).max(1))?;
+        inner.execute_batch(settings.schema)?;
+        if !writes {
+            inner.pragma_update(None, "query_only", "on")?;
+        }
+        for (config, on) in [
+            (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+            (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+            (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
+            (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
+            (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true),
+        ] {
+            inner.set_db_config(config, on)?;
+        }
+        for (limit, value) in [
+            (Limit::SQLITE_LIMIT_LENGTH, limits::SQL_ROW_BYTES_MAX as i32),
+            (Limit::SQLITE_LIMIT_SQL_LENGTH, limits::SQL_STATEMENT_BYTES_MAX as i32),
+            (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, limits::SQL_PARAMETERS_MAX as i32),
+            (Limit::SQLITE_LIMIT_COLUMN, limits::SQL_COLUMNS_MAX as i32),
+            (Limit::SQLITE_LIMIT_EXPR_DEPTH, limits::SQL_DEPTH_MAX),
+            (Limit::SQLITE_LIMIT_COMPOUND_SELECT, limits::SQL_DEPTH_MAX),
+            (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, limits::SQL_TRIGGER_DEPTH_MAX),
+            (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, limits::SQL_PATTERN_BYTES_MAX as i32),
+            (Limit::SQLITE_LIMIT_ATTACHED, 0),
+            (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+        ] {
+            inner.set_limit(limit, value)?;
+        }
+        inner.set_prepared_statement_cache_capacity(limits::SQL_STATEMENTS_KEPT);
+        functions::replace_slow_ones(&inner)?;
+        Self::guarded(inner)
+    }
+
+    fn guarded(mut inner: rusqlite::Connection) -> Result<Self, Error> {
+        let watch = Arc::<Mutex<Option<Watch>>>::default();
+        let watched = watch.clone();
+        let is_over = move || watched.lock().expect("a watch").as_ref().is_some_and(Watch::is_over);
+        inner.progress_handler(OPERATIONS_PER_LOOK, Some(is_over))?;
+        let is_guests = Arc::new(AtomicBool::new(false));
+        let asked = is_guests.clone();
+        let authorize = move |context: AuthContext<'_>| {
+            if asked.load(Ordering::Relaxed) && !may(&context.action) {
+                return Authorization::Deny;
+            }
+            Authorization::Allow
+        };
+        inner.authorizer(Some(authorize))?;
+        Ok(Connection { inner, watch, is_guests })
+    }
+
+    /// Does what a guest has asked for, within its time.
+    pub(in crate::capabilities) fn watched<T>(
+        &self,
+        watch: Watch,
+        act: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        *self.watch.lock().expect("a watch") = Some(watch);
+        self.is_guests.store(true, Ordering::Relaxed);
+        let result = act();
+        self.is_guests.store(false, Ordering::Relaxed);
+        *self.watch.lock().expect("a watch") = None;
+        result
+    }
+
+    /// Runs a statement of the host's own.
+    pub(in crate::capabilities) fn own(&self, sql: &'static str) -> Result<(), Error> {
+        let was_guests = self.is_guests.swap(false, Ordering::Relaxed);
+        let result = self.inner.prepare_cached(sql).and_then(|mut own| own.raw_execute());
+        self.is_guests.store(was_guests, Ordering::Relaxed);
+        result?;
+        Ok(())
+    }
+
+    /// Rolls back what is open.
+    pub(in crate::capabilities) fn settle(&self) {
+        if !self.inner.is_autocommit() {
+            // What cannot be rolled back is still not committed, and the next who asks is told.
+            let _ = self.own("rollback");
+        }
+    }
+
+    pub(in crate::capabilities) fn is_in_transaction(&self) -> bool {
+        !self.inner.is_autocommit()
+    }
+
+    pub(in crate::capabilities) fn inner(&self) -> &rusqlite::Connection {
+        &self.inner
+    }
+}
+
+/// What a guest's statement may do. Everything that leaves the one file, changes how the connection
+/// works, or outlives the call outside of the database, it may not.
+fn may(action: &AuthAction<'_>) -> bool {
+    match *action {
+        AuthAction::Select
+        | AuthAction::Read { .. }
+        | AuthAction::Recursive
+        | AuthAction::Savepoint { .. }
+        | AuthAction::Reindex { .. }
+        | AuthAction::Analyze { .. }
+        | AuthAction::CreateIndex { .. }
+        | AuthAction::DropIndex { .. }
+        | AuthAction::CreateTrigger { .. }
+        | AuthAction::DropTrigger { .. }
+        | AuthAction::CreateView { .. }
+        | AuthAction::DropView { .. } => true,
+        AuthAction::Insert { table_name }
+        | AuthAction::Update { table_name, .. }
+        | AuthAction::Delete { table_name }
+        | AuthAction::CreateTable { table_name }
+        | AuthAction::DropTable { table_name }
+        | AuthAction::AlterTable { table_name, .. } => !table_name.starts_with(OWN_TABLES),
+        AuthAction::Function { function_name } => {
+            !["load_extension", "fts3_tokenizer"].contains(&function_name)
+        }
+        AuthAction::CreateVtable { module_name, .. }
+        | AuthAction::DropVtable { module_name, .. } => {
+            ["fts5", "rtree"].iter().any(|known| module_name.eq_ignore_ascii_case(known))
+        }
+        AuthAction::Pragma { pragma_name, pragma_value } => {
+            may_ask(&pragma_name.to_ascii_lowercase(), pragma_value.is_some())
+        }
+        _ => false,
+    }
+}
+
+/// What the tables begin with that the host keeps in a tenant's database.
+const OWN_TABLES: &str = "_hob_";
+
+/// What describes the database, and its own number for its version.
+fn may_ask(pragma: &str, with_value: bool) -> bool {
+    match pragma {
+        "table_info" | "table_xinfo" | "table_list" | "index_list" | "index_info"
+        | "index_xinfo" | "foreign_key_list" | "foreign_key_check" | "integrity_check"
+        | "quick_check" | "user_version" => true,
+        "page_count" | "page_size" | "freelist_count" | "encoding" | "foreign_keys" => !with_value,
+        // Holds for a transaction; migrations that make a table anew need it.
+        "defer_foreign_keys" => true,
+        // A table for full text asks for it by itself.
+        "data_version" => !with_value,
+        _ => false,
+    }
+}
