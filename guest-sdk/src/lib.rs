@@ -27,6 +27,7 @@
 //! | failure | [`Error`], [`Result`] |
 //! | waiting | [`time`] |
 //! | the tenant's folder | [`files`] |
+//! | what `hob.toml` tells, and secrets | [`config`] |
 //! | gzip, deflate, brotli, zstd | [`compression`] |
 //! | hashes, passwords, ciphers, signatures | [`crypto`] |
 //! | work beside, or after, the answer | [`spawn`] |
@@ -37,6 +38,7 @@ mod answer;
 pub mod bindings;
 mod body;
 pub mod compression;
+pub mod config;
 pub mod crypto;
 mod error;
 pub mod files;

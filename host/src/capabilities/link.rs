@@ -9,7 +9,9 @@ use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 use wasmtime_wasi::{WasiView, p2, p3};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
-use super::{GuestState, body, clocks, compression, crypto, files, outbound, output, poll};
+use super::{
+    GuestState, body, clocks, compression, config, crypto, files, outbound, output, poll, timers,
+};
 use crate::engine::Generation;
 use crate::wire::RequestId;
 
@@ -29,6 +31,8 @@ pub fn linker(engine: &Engine, generation: Generation) -> wasmtime::Result<Linke
     }
     files::link(&mut linker, generation)?;
     crypto::link(&mut linker, generation)?;
+    timers::link(&mut linker, generation)?;
+    config::link(&mut linker)?;
     compression::link(&mut linker, generation)?;
     Ok(linker)
 }

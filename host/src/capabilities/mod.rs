@@ -5,6 +5,7 @@ mod body;
 mod calls;
 mod clocks;
 mod compression;
+mod config;
 mod crypto;
 mod files;
 mod grants;
@@ -14,6 +15,7 @@ mod output;
 mod poll;
 mod stdio;
 mod stores;
+mod timers;
 mod treaty;
 
 use std::sync::{Arc, Mutex};
@@ -26,6 +28,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 pub use body::IncomingBody;
 pub use body::bindings::hob::host::body as body_bindings;
 pub use calls::{Culprit, SharedCalls};
+pub use config::{Secret, Settings};
 pub use grants::{Access, Grants, Missing};
 pub use link::{current_request, linker};
 pub use stdio::{Lines, Speaker, Stdio, Stream};
@@ -44,6 +47,8 @@ pub struct GuestContext {
     pub name: String,
     /// The environment the guest sees.
     pub environment: Vec<(String, String)>,
+    /// What `hob.toml` tells the guest, its secrets among it.
+    pub settings: Arc<Settings>,
     /// The loop its timers are set on.
     pub remote: Remote,
     /// Where its output goes.

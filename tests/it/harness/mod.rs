@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(crate) use client::{Client, END_OF_BODY, Response, chunked, get, post, unfinished};
 pub(crate) use components::{TESTS, compile_cache, component, guests};
 pub(crate) use metrics::Metrics;
-pub(crate) use process::{Hob, hob, run};
+pub(crate) use process::{Hob, Outcome, hob, run};
 pub(crate) use scratch::Scratch;
 pub(crate) use serve::{Guest, Serve, every_mode, guest};
 

@@ -1,9 +1,13 @@
 //! The same as `capabilities`, by the sync treaty of WASI 0.2 and its WIT alone.
 
+#![expect(clippy::disallowed_methods, reason = "a guest has no loop to block")]
+
 mod compression;
+mod config;
 mod crypto;
 mod files;
 mod hexadecimal;
+mod timers;
 
 use std::collections::HashMap;
 
@@ -13,11 +17,13 @@ wit_bindgen::generate!({
         world guest {
             import hob:host/files@0.2.0;
             import hob:host/crypto@0.2.0;
+            import hob:host/timers@0.2.0;
+            import wasi:config/store@0.2.0-rc.1;
             import hob:host/compression@0.2.0;
             export hob:host/handler@0.2.0;
         }
     ",
-    path: "../../../wit/0.2",
+    path: ["../../../wit/0.2", "../../../guest-sdk/wit/deps/config.wit"],
     generate_all,
 });
 
@@ -73,6 +79,8 @@ impl Guest for Capabilities {
         let outcome = match capability {
             "files" => files::call(function, &arguments, body),
             "compression" => compression::call(function, &arguments, body),
+            "config" => config::call(function, &arguments),
+            "timers" => timers::call(function, &arguments),
             "crypto" => crypto::call(function, &arguments, body),
             "hello" => Ok(b"hello world\n".to_vec()),
             _ => return Ok(answer(404, b"no such capability".to_vec())),

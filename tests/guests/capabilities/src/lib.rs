@@ -2,11 +2,15 @@
 //! query and its body are the arguments. The answer is the result as text, or the error's name with
 //! status 422. `capabilities-0-2` does the same by the sync treaty.
 
+#![expect(clippy::disallowed_methods, reason = "a guest has no loop to block")]
+
 mod compression;
+mod config;
 mod crypto;
 mod files;
 mod hexadecimal;
 mod mirror;
+mod timers;
 
 use hob_sdk::{Error, Request, Response, Result};
 use serde::Deserialize;
@@ -40,6 +44,8 @@ async fn handle(mut request: Request) -> Result<Response> {
     let outcome = match capability {
         "files" => files::call(function, arguments, body).await,
         "compression" => compression::call(function, arguments, body).await,
+        "config" => config::call(function, arguments),
+        "timers" => timers::call(function, arguments).await,
         "crypto" => crypto::call(function, arguments, body).await,
         "hello" => Ok(b"hello world\n".to_vec()),
         _ => return Err(Error::status(404, "no such capability")),
