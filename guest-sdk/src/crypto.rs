@@ -268,7 +268,7 @@ pub async fn seal(
 /// # async fn example(key: &[u8], nonce: &[u8], sealed: &[u8]) -> hob_sdk::Result<()> {
 /// use hob_sdk::crypto::{self, Cipher, Error};
 ///
-/// match crypto::open(Cipher::ChaCha20Poly1305, key, nonce, "", sealed).await {
+/// match crypto::open(Cipher::Chacha20Poly1305, key, nonce, "", sealed).await {
 ///     Err(Error::NotAuthentic) => println!("somebody has changed it"),
 ///     opened => println!("{} bytes", opened?.len()),
 /// }

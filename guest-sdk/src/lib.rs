@@ -29,6 +29,7 @@
 //! | the tenant's folder | [`files`] |
 //! | outbound HTTP | [`fetch`] |
 //! | the lookup of names | [`dns`] |
+//! | what `hob.toml` tells, and secrets | [`config`] |
 //! | gzip, deflate, brotli, zstd | [`compression`] |
 //! | hashes, passwords, ciphers, signatures | [`crypto`] |
 //! | the tenant's databases | [`sql`] |
@@ -41,6 +42,7 @@ mod answer;
 pub mod bindings;
 mod body;
 pub mod compression;
+pub mod config;
 pub mod crypto;
 pub mod dns;
 mod error;

@@ -3,6 +3,7 @@
 use core::ops::{Add, Sub};
 use core::time::Duration;
 
+use crate::bindings::hob::host::timers;
 use crate::bindings::wasi::clocks::monotonic_clock;
 
 /// A moment on the monotonic clock: it never goes back, and tells nothing about the date.
@@ -50,6 +51,42 @@ pub async fn sleep(duration: Duration) {
 /// ```
 pub async fn sleep_until(moment: Instant) {
     monotonic_clock::wait_until(moment.0).await;
+}
+
+/// Ticks at a steady pace.
+#[derive(Debug)]
+pub struct Interval(timers::Interval);
+
+/// Begins to tick, first when one `period` has passed; in whole milliseconds, and one at the least. A
+/// handler that is late for a tick does not shift those that follow.
+///
+/// A handler that uses this runs on Hob only, unlike one that uses [`sleep_until`].
+///
+/// ```no_run
+/// # use hob_sdk::{Body, Response};
+/// # fn example() -> Response {
+/// use std::time::Duration;
+///
+/// let clock = Body::stream(async |mut writer| {
+///     let mut seconds = hob_sdk::time::interval(Duration::from_secs(1));
+///     loop {
+///         let missed = seconds.next().await;
+///         writer.write(format!("data: tick, {missed} missed\n\n")).await?;
+///     }
+/// });
+/// Response::new(clock).with_header("content-type", "text/event-stream")
+/// # }
+/// ```
+pub fn interval(period: Duration) -> Interval {
+    Interval(timers::every(u64::try_from(period.as_millis()).unwrap_or(u64::MAX)))
+}
+
+impl Interval {
+    /// Waits for the next tick; not at all when it has passed already. Gives how many ticks beside it
+    /// have passed since the last call, which are not given again.
+    pub async fn next(&mut self) -> u64 {
+        self.0.next().await
+    }
 }
 
 impl Instant {

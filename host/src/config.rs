@@ -3,10 +3,12 @@
 
 mod grants;
 mod path;
+mod secrets;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -14,7 +16,7 @@ use toml::Spanned;
 
 pub use path::path_of_name;
 
-use crate::capabilities::Grants;
+use crate::capabilities::{Grants, Settings};
 use crate::handlers::{GuestLimits, Isolation};
 use crate::limits;
 use crate::wire::WireLimits;
@@ -63,6 +65,8 @@ pub struct HandlerConfig {
     pub limits: GuestLimits,
     /// The environment it sees.
     pub environment: Vec<(String, String)>,
+    /// What it is told, its secrets among it.
+    pub settings: Arc<Settings>,
     /// What it may ask for.
     pub grants: Grants,
     /// Whether its answers are compressed for clients that take it.
@@ -80,6 +84,7 @@ impl HandlerConfig {
             isolation: None,
             limits: GuestLimits::default(),
             environment: Vec::new(),
+            settings: Arc::default(),
             grants: Grants::default(),
             compress: false,
         }
@@ -184,6 +189,10 @@ struct Handler {
     grants: grants::File,
     #[serde(default)]
     environment: BTreeMap<String, String>,
+    #[serde(default)]
+    config: BTreeMap<String, String>,
+    #[serde(default)]
+    secrets: BTreeMap<String, Spanned<toml::Value>>,
     #[serde(default)]
     compress: bool,
 }
@@ -425,6 +434,7 @@ impl Checker<'_> {
             isolation,
             limits: self.limits(general, &file.limits, "handler.limits"),
             environment: file.environment.into_iter().collect(),
+            settings: Arc::new(self.settings(file.config, file.secrets)),
             grants: self.grants(file.grants),
             compress: file.compress,
             ..HandlerConfig::new(&name, component, path)

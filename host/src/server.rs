@@ -378,6 +378,7 @@ impl Seat {
                 let context = Arc::new(GuestContext {
                     name: config.name.clone(),
                     environment: config.environment.clone(),
+                    settings: config.settings.clone(),
                     remote: event_loop.remote(),
                     stdio: Stdio::new(&config.name, site.log.clone()),
                     queue: household.queue.clone(),

@@ -11,7 +11,7 @@ use super::GuestState;
 use crate::event_loop::Remote;
 
 /// The largest wait that is a wait and not forever; far beyond any deadline of a request.
-const WAIT_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The part of the state the clocks need.
 struct Clocks;
@@ -51,7 +51,8 @@ fn monotonic() -> u64 {
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
-fn deadline(remote: &Remote, wait: Duration) -> Instant {
+/// The moment when a wait ends.
+pub(super) fn deadline(remote: &Remote, wait: Duration) -> Instant {
     remote.now() + wait.min(WAIT_MAX)
 }
 

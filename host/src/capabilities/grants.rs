@@ -1,5 +1,6 @@
-//! Owns what a handler may be granted, and which import needs which grant. `crypto` and
-//! `compression` need none: they reach nothing.
+//! Owns what a handler may be granted, and which import needs which grant. `crypto`,
+//! `compression` and `timers` need none: they reach nothing. Nor does `wasi:config`, which gives what
+//! was written for the handler.
 
 use super::egress::Egress;
 

@@ -10,8 +10,8 @@ use wasmtime_wasi::{WasiView, p2, p3};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
 use super::{
-    GuestState, body, clocks, compression, crypto, dns, fetch, files, keyvalue, kv, outbound,
-    output, poll, sql,
+    GuestState, body, clocks, compression, config, crypto, dns, fetch, files, keyvalue, kv, outbound,
+    output, poll, sql, timers,
 };
 use crate::engine::Generation;
 use crate::wire::RequestId;
@@ -34,6 +34,8 @@ pub fn linker(engine: &Engine, generation: Generation) -> wasmtime::Result<Linke
     dns::link(&mut linker, generation)?;
     fetch::link(&mut linker, generation)?;
     crypto::link(&mut linker, generation)?;
+    timers::link(&mut linker, generation)?;
+    config::link(&mut linker)?;
     compression::link(&mut linker, generation)?;
     sql::link(&mut linker, generation)?;
     kv::link(&mut linker, generation)?;

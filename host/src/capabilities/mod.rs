@@ -5,6 +5,7 @@ mod body;
 mod calls;
 mod clocks;
 mod compression;
+mod config;
 mod crypto;
 mod dns;
 mod egress;
@@ -21,6 +22,7 @@ mod sql;
 mod sqlite;
 mod stdio;
 mod stores;
+mod timers;
 mod treaty;
 
 use std::sync::{Arc, Mutex};
@@ -33,6 +35,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 pub use body::IncomingBody;
 pub use body::bindings::hob::host::body as body_bindings;
 pub use calls::{Culprit, SharedCalls};
+pub use config::{Secret, Settings};
 pub use dns::Dns;
 pub use egress::{Egress, EgressRule};
 pub use grants::{Access, Grants, Missing, SqlGrant};
@@ -54,6 +57,8 @@ pub struct GuestContext {
     pub name: String,
     /// The environment the guest sees.
     pub environment: Vec<(String, String)>,
+    /// What `hob.toml` tells the guest, its secrets among it.
+    pub settings: Arc<Settings>,
     /// The loop its timers are set on.
     pub remote: Remote,
     /// Where its output goes.

@@ -91,6 +91,20 @@ impl<'a> Interface<'a> {
         self.suspending_then(name, operation, start, |_, result| Ok(result))
     }
 
+    /// The same for a function that gives nothing.
+    pub(super) fn suspending_unit<P, F>(
+        &mut self,
+        name: &str,
+        operation: &'static str,
+        start: impl Fn(&mut GuestState, P) -> wasmtime::Result<F> + Copy + Send + Sync + 'static,
+    ) -> wasmtime::Result<()>
+    where
+        P: ComponentNamedList + Lift + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.suspending_list(name, operation, start, |_, ()| Ok(()))
+    }
+
     /// The same, with an end that makes the result out of what the wait has brought.
     pub(super) fn suspending_then<P, T, R, F>(
         &mut self,
@@ -106,6 +120,25 @@ impl<'a> Interface<'a> {
         R: Lower + Send + Sync + 'static,
         (R,): ComponentNamedList + Lower,
     {
+        self.suspending_list(name, operation, start, move |state, brought| {
+            Ok((end(state, brought)?,))
+        })
+    }
+
+    /// The same for any number of results.
+    fn suspending_list<P, T, R, F>(
+        &mut self,
+        name: &str,
+        operation: &'static str,
+        start: impl Fn(&mut GuestState, P) -> wasmtime::Result<F> + Copy + Send + Sync + 'static,
+        end: impl Fn(&mut GuestState, T) -> wasmtime::Result<R> + Copy + Send + Sync + 'static,
+    ) -> wasmtime::Result<()>
+    where
+        P: ComponentNamedList + Lift + Send + 'static,
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+        R: ComponentNamedList + Lower + Send + Sync + 'static,
+    {
         match self.generation {
             Generation::Wasi02 => self.instance.func_wrap_async(
                 name,
@@ -113,7 +146,7 @@ impl<'a> Interface<'a> {
                     Box::new(async move {
                         let wait = begin(store.as_context_mut(), operation, parameters, start)?;
                         let result = wait.await;
-                        Ok((end(store.data_mut(), result)?,))
+                        end(store.data_mut(), result)
                     })
                 },
             ),
@@ -124,7 +157,7 @@ impl<'a> Interface<'a> {
                             begin(access.as_context_mut(), operation, parameters, start)
                         })?;
                         let result = wait.await;
-                        accessor.with(|mut access| Ok((end(access.data_mut(), result)?,)))
+                        accessor.with(|mut access| end(access.data_mut(), result))
                     })
                 })
             }

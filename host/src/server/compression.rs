@@ -292,13 +292,16 @@ pub(super) struct CompressedBody {
     coding: Coding,
     encoder: Arc<Mutex<Option<Encoder>>>,
     /// What a host thread is about, and for what.
-    work: Option<(Pending<Result<io::Result<Vec<u8>>, Refused>>, Step)>,
+    work: Option<(Pending<Outcome>, Step)>,
     trailers: Option<Frame<Bytes>>,
     state: State,
     handler: Rc<Handler>,
     work_of: Work,
     _place: Rc<()>,
 }
+
+/// What comes back from a host thread.
+type Outcome = Result<io::Result<Vec<u8>>, Refused>;
 
 enum State {
     Reading,

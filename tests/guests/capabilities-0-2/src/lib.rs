@@ -1,12 +1,16 @@
 //! The same as `capabilities`, by the sync treaty of WASI 0.2 and its WIT alone.
 
+#![expect(clippy::disallowed_methods, reason = "a guest has no loop to block")]
+
 mod compression;
+mod config;
 mod crypto;
 mod fetch;
 mod files;
 mod hexadecimal;
 mod kv;
 mod sql;
+mod timers;
 
 use std::collections::HashMap;
 
@@ -18,13 +22,15 @@ wit_bindgen::generate!({
             import hob:host/fetch@0.2.0;
             import hob:host/files@0.2.0;
             import hob:host/crypto@0.2.0;
+            import hob:host/timers@0.2.0;
+            import wasi:config/store@0.2.0-rc.1;
             import hob:host/compression@0.2.0;
             import hob:host/sql@0.2.0;
             import hob:host/kv@0.2.0;
             export hob:host/handler@0.2.0;
         }
     ",
-    path: "../../../wit/0.2",
+    path: ["../../../wit/0.2", "../../../guest-sdk/wit/deps/config.wit"],
     generate_all,
 });
 
@@ -85,6 +91,8 @@ impl Guest for Capabilities {
             "dns" => fetch::lookup(&arguments),
             "files" => files::call(function, &arguments, body),
             "compression" => compression::call(function, &arguments, body),
+            "config" => config::call(function, &arguments),
+            "timers" => timers::call(function, &arguments),
             "crypto" => crypto::call(function, &arguments, body),
             "sql" => sql::call(function, &arguments, body),
             "kv" => kv::call(function, &arguments, body),

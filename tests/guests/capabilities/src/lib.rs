@@ -2,7 +2,10 @@
 //! query and its body are the arguments. The answer is the result as text, or the error's name with
 //! status 422. `capabilities-0-2` does the same by the sync treaty.
 
+#![expect(clippy::disallowed_methods, reason = "a guest has no loop to block")]
+
 mod compression;
+mod config;
 mod crypto;
 mod fetch;
 mod files;
@@ -10,6 +13,7 @@ mod hexadecimal;
 mod kv;
 mod mirror;
 mod sql;
+mod timers;
 
 use hob_sdk::{Error, Request, Response, Result};
 use serde::Deserialize;
@@ -49,6 +53,8 @@ async fn handle(mut request: Request) -> Result<Response> {
         "dns" => fetch::lookup(arguments).await,
         "files" => files::call(function, arguments, body).await,
         "compression" => compression::call(function, arguments, body).await,
+        "config" => config::call(function, arguments),
+        "timers" => timers::call(function, arguments).await,
         "crypto" => crypto::call(function, arguments, body).await,
         "sql" => sql::call(function, for_sql, body).await,
         "kv" => kv::call(function, for_kv, body).await,

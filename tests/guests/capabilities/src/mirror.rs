@@ -13,7 +13,7 @@ pub(crate) async fn answer(mut request: Request, is_streamed: bool) -> Result<Re
             Some((name.to_owned(), value.to_str().ok()?.to_owned()))
         })
         .collect();
-    let mut body = request.take_body().with_limit(32 << 20);
+    let body = request.take_body().with_limit(32 << 20);
     let response = match is_streamed {
         true => Response::new(body),
         false => Response::new(body.bytes().await?),

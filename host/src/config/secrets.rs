@@ -1,0 +1,105 @@
+//! Owns a handler's `config` and `secrets`. Secrets are read here, once; no fault says what is in one.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use toml::{Spanned, Value};
+
+use super::Checker;
+use crate::capabilities::{Secret, Settings};
+use crate::limits;
+
+/// Where a secret is. By hand, for the parser's own fault would show what was written instead.
+enum Source {
+    File(PathBuf),
+    Variable(String),
+}
+
+impl Source {
+    fn of(value: &Value) -> Option<Self> {
+        let mut entries = value.as_table()?.iter();
+        let (key, text) = entries.next()?;
+        let text = text.as_str().filter(|text| !text.is_empty())?;
+        match (key.as_str(), entries.next()) {
+            ("file", None) => Some(Source::File(text.into())),
+            ("env", None) => Some(Source::Variable(text.to_owned())),
+            _ => None,
+        }
+    }
+
+    /// The secret, or what is wrong and what to do.
+    fn read(&self, folder: &Path) -> Result<String, String> {
+        match self {
+            Source::File(path) => {
+                let path = folder.join(path);
+                let shown = path.display();
+                let unread = |why: &dyn std::fmt::Display| {
+                    format!(
+                        "cannot read {shown}: {why}; put the secret into that file, and let hob read it"
+                    )
+                };
+                let bytes = bytes_of(&path).map_err(|error| unread(&error))?;
+                let text = String::from_utf8(bytes).map_err(|_| unread(&"it is not UTF-8"))?;
+                let line = text.strip_suffix('\n').unwrap_or(&text);
+                Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+            }
+            Source::Variable(name) => std::env::var(name).map_err(|error| {
+                let why = match error {
+                    std::env::VarError::NotPresent => "is not set",
+                    std::env::VarError::NotUnicode(_) => "is not UTF-8",
+                };
+                format!("the environment variable `{name}` {why}; set it where hob is started")
+            }),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "runs before the loop does")]
+fn bytes_of(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // A device could go on for ever.
+    let most = limits::SECRET_BYTES_MAX as u64 + 1;
+    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+impl Checker<'_> {
+    /// What a handler is told; its secrets are read.
+    pub(super) fn settings(
+        &mut self,
+        values: BTreeMap<String, String>,
+        secrets: BTreeMap<String, Spanned<Value>>,
+    ) -> Settings {
+        let mut read = BTreeMap::new();
+        for (key, value) in secrets {
+            let at = value.span().start;
+            if values.contains_key(&key) {
+                self.fault(at, &format!("`{key}` is in `config` and in `secrets`; take one away"));
+            }
+            let Some(source) = Source::of(value.get_ref()) else {
+                let what = format!(
+                    "`secrets.{key}` does not say where the secret is; write {{ file = \"path\" }} \
+                     or {{ env = \"VARIABLE\" }}"
+                );
+                self.fault(at, &what);
+                continue;
+            };
+            let secret = source.read(self.folder()).and_then(|secret| match secret.len() {
+                0 => Err("the secret is empty; put one there, or take the key away".to_owned()),
+                length if length > limits::SECRET_BYTES_MAX => {
+                    Err(format!("the secret has more than {} bytes", limits::SECRET_BYTES_MAX))
+                }
+                _ => Ok(secret),
+            });
+            match secret {
+                Ok(secret) => {
+                    read.insert(key, Secret::new(secret));
+                }
+                Err(why) => self.fault(at, &format!("`secrets.{key}`: {why}")),
+            }
+        }
+        Settings { values, secrets: read }
+    }
+}
