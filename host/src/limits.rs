@@ -514,7 +514,7 @@ pub const SQL_PATTERN_BYTES_MAX: usize = 512;
 pub const SQL_STATEMENTS_KEPT: usize = 64;
 
 /// Bytes that the engine may take for all databases together: pages it keeps, rows it sorts.
-pub const SQL_HEAP_BYTES_MAX: i64 = 1024 * 1024 * 1024;
+pub const SQL_HEAP_BYTES_MAX: i64 = 512 * 1024 * 1024;
 
 /// Bytes of a database, unless `hob.toml` says otherwise.
 pub const SQL_DATABASE_BYTES: u64 = 10 * 1024 * 1024 * 1024;

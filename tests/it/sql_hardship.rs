@@ -40,11 +40,11 @@ fn a_statement_without_end_is_ended_and_others_go_on() {
 fn a_statement_that_sorts_without_end_does_not_take_all_memory() {
     let house = one();
     let sorts = "with recursive n (i) as (select 1 union all select i + 1 from n) \
-                 select i, randomblob(100000) as r from n order by r limit 1";
+                 select i, randomblob(1000) as r from n order by r";
     let answer = house.ask(NAME, "query?db=main", sorts).expect(422);
     let text = answer.text();
     assert!(text == "TimedOut" || text.contains("out of memory"), "{text}");
-    assert!(house.hob.resident_bytes() < 2 << 30, "{}", house.hob.resident_bytes());
+    assert!(house.hob.resident_bytes() < 1 << 30, "{}", house.hob.resident_bytes());
     house.execute(NAME, &["create table t (v)"]);
 }
 

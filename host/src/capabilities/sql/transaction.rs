@@ -125,6 +125,9 @@ impl Within {
                 let watch = watch(limits::SQL_STATEMENT_TIME).until(deadline);
                 connection.watched(watch, || job(connection, may_write))
             });
+            if let Some(place) = &mut open.place {
+                place.close_if_broken(&result);
+            }
             if !open.is_over() {
                 return result;
             }

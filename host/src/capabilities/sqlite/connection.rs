@@ -48,6 +48,16 @@ pub(in crate::capabilities) struct Connection {
     is_guests: Arc<AtomicBool>,
 }
 
+/// Makes a connection the host's own again, also after a panic.
+struct Unwatched<'a>(&'a Connection);
+
+impl Drop for Unwatched<'_> {
+    fn drop(&mut self) {
+        self.0.is_guests.store(false, Ordering::Relaxed);
+        *self.0.watch.lock().expect("a watch") = None;
+    }
+}
+
 /// Operations of the engine between two looks at the watch: some 10 us.
 const OPERATIONS_PER_LOOK: i32 = 1000;
 
@@ -128,10 +138,8 @@ impl Connection {
     ) -> Result<T, Error> {
         *self.watch.lock().expect("a watch") = Some(watch);
         self.is_guests.store(true, Ordering::Relaxed);
-        let result = act();
-        self.is_guests.store(false, Ordering::Relaxed);
-        *self.watch.lock().expect("a watch") = None;
-        result
+        let _unwatched = Unwatched(self);
+        act()
     }
 
     /// Runs a statement of the host's own.
