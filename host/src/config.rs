@@ -2,22 +2,21 @@
 //! and what to write instead.
 
 mod grants;
+mod handler;
 mod path;
 mod secrets;
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
 
+pub use handler::HandlerConfig;
 pub use path::path_of_name;
 
-use crate::capabilities::{Grants, Settings};
-use crate::handlers::{GuestLimits, Isolation};
+use crate::handlers::GuestLimits;
 use crate::limits;
 use crate::wire::WireLimits;
 
@@ -47,52 +46,6 @@ pub struct Config {
     /// The handlers.
     pub handlers: Vec<HandlerConfig>,
 }
-
-/// One handler.
-#[derive(Clone, Debug)]
-pub struct HandlerConfig {
-    /// Its name in the log and the metrics.
-    pub name: String,
-    /// Whose it is: handlers of one tenant share what it keeps.
-    pub tenant: String,
-    /// Its component's file.
-    pub component: PathBuf,
-    /// The path below which it answers.
-    pub path: String,
-    /// How its instances are used; by default as its generation of WASI suggests.
-    pub isolation: Option<Isolation>,
-    /// What it may use.
-    pub limits: GuestLimits,
-    /// The environment it sees.
-    pub environment: Vec<(String, String)>,
-    /// What it is told, its secrets among it.
-    pub settings: Arc<Settings>,
-    /// What it may ask for.
-    pub grants: Grants,
-    /// Whether its answers are compressed for clients that take it.
-    pub compress: bool,
-}
-
-impl HandlerConfig {
-    /// A handler with nothing but defaults.
-    pub fn new(name: &str, component: PathBuf, path: String) -> Self {
-        HandlerConfig {
-            name: name.to_owned(),
-            tenant: DEFAULT_TENANT.to_owned(),
-            component,
-            path,
-            isolation: None,
-            limits: GuestLimits::default(),
-            environment: Vec::new(),
-            settings: Arc::default(),
-            grants: Grants::default(),
-            compress: false,
-        }
-    }
-}
-
-/// Whose a handler is that names no tenant.
-const DEFAULT_TENANT: &str = "default";
 
 /// Where tenants keep things, unless `hob.toml` says otherwise.
 const DEFAULT_DATA: &str = "data";
@@ -139,7 +92,7 @@ struct File {
     #[serde(default)]
     limits: Limits,
     #[serde(default, rename = "handler")]
-    handlers: Vec<Spanned<Handler>>,
+    handlers: Vec<Spanned<handler::File>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -173,28 +126,6 @@ struct Limits {
     memory_mib: Option<Spanned<usize>>,
     cpu_ms: Option<Spanned<u64>>,
     wall_ms: Option<Spanned<u64>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Handler {
-    name: Spanned<String>,
-    tenant: Option<Spanned<String>>,
-    component: Spanned<PathBuf>,
-    path: Option<Spanned<String>>,
-    isolation: Option<Spanned<String>>,
-    #[serde(default)]
-    limits: Limits,
-    #[serde(default)]
-    grants: grants::File,
-    #[serde(default)]
-    environment: BTreeMap<String, String>,
-    #[serde(default)]
-    config: BTreeMap<String, String>,
-    #[serde(default)]
-    secrets: BTreeMap<String, Spanned<toml::Value>>,
-    #[serde(default)]
-    compress: bool,
 }
 
 impl Config {
@@ -369,75 +300,6 @@ impl Checker<'_> {
             memory_bytes: memory_mib * MIB,
             cpu: self.time(&format!("{table}.cpu_ms"), file.cpu_ms.clone(), defaults.cpu),
             wall: self.time(&format!("{table}.wall_ms"), file.wall_ms.clone(), defaults.wall),
-        }
-    }
-
-    fn handlers(
-        &mut self,
-        files: Vec<Spanned<Handler>>,
-        general: GuestLimits,
-    ) -> Vec<HandlerConfig> {
-        if files.is_empty() {
-            self.fault(0, "there is no [[handler]]: add one with `name` and `component`");
-        }
-        let mut handlers: Vec<HandlerConfig> = Vec::new();
-        for file in files {
-            let at = file.span().start;
-            let handler = self.handler(file.into_inner(), general);
-            if handlers.iter().any(|other| other.name == handler.name) {
-                self.fault(at, &format!("a second handler has the name `{}`", handler.name));
-            }
-            if handlers.iter().any(|other| other.path == handler.path) {
-                self.fault(at, &format!("a second handler has the path `{}`", handler.path));
-            }
-            handlers.push(handler);
-        }
-        handlers
-    }
-
-    fn handler(&mut self, file: Handler, general: GuestLimits) -> HandlerConfig {
-        let name = self.name("name", &file.name);
-        let tenant = file.tenant.map(|tenant| self.name("tenant", &tenant));
-        let path = match &file.path {
-            None => format!("/{name}"),
-            Some(path) => {
-                let given = path.get_ref();
-                let requested = path::as_requested(given);
-                if !given.starts_with('/') || given.contains(['?', '#', '*', '{']) {
-                    self.fault(
-                        path.span().start,
-                        &format!("`path` is `{given}`; it must begin with / and be a plain path"),
-                    );
-                } else if *given != requested {
-                    self.fault(
-                        path.span().start,
-                        &format!(
-                            "`path` is `{given}`, which no client sends as it is; write \
-                             `{requested}`"
-                        ),
-                    );
-                }
-                given.trim_end_matches('/').to_owned()
-            }
-        };
-        let isolation = file.isolation.and_then(|text| {
-            text.get_ref()
-                .parse()
-                .map_err(|why: String| {
-                    self.fault(text.span().start, &format!("`isolation`: {why}"));
-                })
-                .ok()
-        });
-        let component = self.folder().join(file.component.get_ref());
-        HandlerConfig {
-            tenant: tenant.unwrap_or_else(|| DEFAULT_TENANT.to_owned()),
-            isolation,
-            limits: self.limits(general, &file.limits, "handler.limits"),
-            environment: file.environment.into_iter().collect(),
-            settings: Arc::new(self.settings(file.config, file.secrets)),
-            grants: self.grants(file.grants),
-            compress: file.compress,
-            ..HandlerConfig::new(&name, component, path)
         }
     }
 

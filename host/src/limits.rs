@@ -1,7 +1,17 @@
 //! Owns every bound: name, unit, default, and why that number.
 //! Relations between bounds are asserted at compile time, at the end.
 
+mod compression;
+mod cryptography;
+mod databases;
+mod outbound;
+
 use std::time::Duration;
+
+pub use compression::*;
+pub use cryptography::*;
+pub use databases::*;
+pub use outbound::*;
 
 // ---- The event loop -------------------------------------------------------------------------
 
@@ -142,61 +152,6 @@ pub const DRAIN: Duration = Duration::from_secs(30);
 
 /// The longest time any deadline may be set to.
 pub const DEADLINE_MAX: Duration = Duration::from_secs(24 * 3600);
-
-// ---- Outbound ------------------------------------------------------------------------------
-
-/// Connections to other servers of one loop, idle ones included.
-pub const OUTBOUND_CONNECTIONS_MAX: usize = 1024;
-
-/// Connections of one tenant among them.
-pub const OUTBOUND_CONNECTIONS_PER_TENANT_MAX: usize = 256;
-
-/// Idle connections that are kept for the next request to their origin.
-pub const OUTBOUND_IDLE_MAX: usize = 256;
-
-/// How long an idle connection is kept: less than the minute for which most servers keep theirs, so
-/// that a request seldom crosses a close.
-pub const OUTBOUND_IDLE_KEPT: Duration = Duration::from_secs(30);
-
-/// Requests that wait for the loop to take them up, which it does in its next turn.
-pub const OUTBOUND_ORDERS_MAX: usize = 4096;
-
-/// Addresses of one name that are tried.
-pub const OUTBOUND_ADDRESSES_TRIED: usize = 4;
-
-/// Time to look up a name, to connect and to agree on TLS.
-pub const OUTBOUND_CONNECT: Duration = Duration::from_secs(10);
-
-/// Time to the first byte of the response.
-pub const OUTBOUND_FIRST_BYTE: Duration = Duration::from_secs(30);
-
-/// Time without any progress of the response's body.
-pub const OUTBOUND_BETWEEN_BYTES: Duration = Duration::from_secs(30);
-
-/// Bytes of a piece of a response that a guest reads.
-pub const OUTBOUND_PIECE_BYTES_MAX: usize = 1024 * 1024;
-
-/// Names that are remembered with their addresses, for all tenants.
-pub const DNS_NAMES_MAX: usize = 4096;
-
-/// Bytes of a name: RFC 1035 has 255 with the lengths in it.
-pub const DNS_NAME_BYTES_MAX: usize = 253;
-
-/// Addresses of one name that are kept.
-pub const DNS_ADDRESSES_MAX: usize = 16;
-
-/// How long the addresses of a name are kept. The resolver tells no time to live; half a minute is
-/// what services that move by DNS set.
-pub const DNS_KEPT: Duration = Duration::from_secs(30);
-
-/// How long it is kept that a name has none, so that a misspelt one does not hold the host threads.
-pub const DNS_FAILURE_KEPT: Duration = Duration::from_secs(5);
-
-/// How long a lookup under way is joined by others that ask for the same name.
-pub const DNS_LOOKUP_MAX: Duration = Duration::from_secs(30);
-
-/// Bytes read at once from another server. They are on the stack and zeroed first, so few.
-pub const OUTBOUND_READ_BYTES: usize = 8 * 1024;
 
 // ---- Guests ---------------------------------------------------------------------------------
 
@@ -340,209 +295,6 @@ pub const FIELDS_BYTES_MAX: usize = 128 * 1024;
 /// A `shared` instance that is being replaced gets this long beyond the wall limit to finish the
 /// other requests in it.
 pub const RETIRE_GRACE: Duration = Duration::from_secs(1);
-
-// ---- Cryptography ---------------------------------------------------------------------------
-
-/// Bytes that are hashed with SHA-256, or sealed, on the loop and at once. A host thread is away for 10
-/// to 15 us; SHA-256 takes 9 us for so many bytes, AES-GCM 9, ChaCha20-Poly1305 12 (measured on a
-/// processor that helps with the first two). Ed25519 takes 20 us for a signature and 40 to verify one.
-pub const CRYPTO_AT_ONCE_BYTES_MAX: usize = 16 * 1024;
-
-/// Memory of one password hash, in KiB. RFC 9106 recommends 64 MiB where memory is scarce, OWASP 19 to
-/// 46. At most half of the host threads do this at once, so with four threads it is 512 MiB in all.
-pub const PASSWORD_MEMORY_KIB_MAX: u32 = 256 * 1024;
-
-/// Memory that one password hash may go over, in all its passes, in KiB: one to two seconds.
-pub const PASSWORD_WORK_KIB_MAX: u64 = 1024 * 1024;
-
-/// Lanes of Argon2. They are done one after the other; hashes made elsewhere have up to 8.
-pub const ARGON2_LANES_MAX: u32 = 16;
-
-/// r and p of scrypt; 8 and 1 are usual, and 16 is in its RFC.
-pub const SCRYPT_FACTOR_MAX: u32 = 64;
-
-/// Rounds of PBKDF2, of all blocks together: some seconds. OWASP recommends 600,000.
-pub const PBKDF2_ROUNDS_MAX: u64 = 5_000_000;
-
-/// The least cost of bcrypt that there is.
-pub const BCRYPT_COST_MIN: u32 = 4;
-
-/// The highest cost of bcrypt: each one more doubles the time, and this takes some seconds.
-pub const BCRYPT_COST_MAX: u32 = 16;
-
-/// Bytes of a password that bcrypt looks at. A longer one is refused, and not cut in silence.
-pub const BCRYPT_PASSWORD_BYTES_MAX: usize = 72;
-
-/// Bytes of a password, of a salt, and of a hash string.
-pub const PASSWORD_BYTES_MAX: usize = 4096;
-
-/// Bytes of a key that is made out of a password: many times the longest key.
-pub const DERIVED_KEY_BYTES_MAX: usize = 1024;
-
-// ---- Compression ----------------------------------------------------------------------------
-
-/// The highest level of compression, of every format: what is beyond takes minutes for what is allowed
-/// in one call, and a hundred megabytes of memory.
-pub const COMPRESSION_LEVEL_MAX: u32 = 9;
-
-/// Bytes that brotli gathers before it compresses them.
-pub const BROTLI_BUFFER_BYTES: usize = 4096;
-
-/// brotli's window: 512 KiB find nearly all that there is to find in a page, and an encoder has a few
-/// megabytes with it.
-pub const BROTLI_WINDOW_BITS: u32 = 19;
-
-/// The window of zstd that is still read: 8 MiB, which RFC 8878 recommends for HTTP.
-pub const ZSTD_WINDOW_BITS_MAX: u32 = 23;
-
-/// Bytes that are compressed on the loop and at once, with gzip, deflate and zstd: 12 us, and a host
-/// thread is away for 10 to 15. brotli takes 30 for them.
-pub const COMPRESSED_AT_ONCE_BYTES_MAX: usize = 1024;
-
-/// Bytes that take some milliseconds; more is slow work: 16 MiB take half a second, or with brotli
-/// two.
-pub const COMPRESSED_QUICKLY_BYTES_MAX: usize = 512 * 1024;
-
-/// Bytes of an answer that is compressed: with less, the head is most of what is sent.
-pub const ANSWER_MIN: u64 = 1024;
-
-/// Levels at which answers are compressed: 64 KiB of text take 0.1 to 0.2 ms with gzip and zstd, and a
-/// millisecond with brotli.
-pub const ANSWER_GZIP_LEVEL: u32 = 4;
-/// See [`ANSWER_GZIP_LEVEL`].
-pub const ANSWER_BROTLI_LEVEL: u32 = 4;
-/// See [`ANSWER_GZIP_LEVEL`].
-pub const ANSWER_ZSTD_LEVEL: u32 = 3;
-
-/// Bytes of an answer, or of a piece of one, that are compressed on the loop and at once, with gzip and
-/// zstd: as [`COMPRESSED_AT_ONCE_BYTES_MAX`], at faster levels.
-pub const ANSWER_AT_ONCE_BYTES_MAX: usize = 2 * 1024;
-
-/// Streamed answers that are compressed at once on one loop, each with up to three megabytes. More are
-/// sent as they are.
-pub const COMPRESSED_STREAMS_MAX: usize = 256;
-
-/// Bytes that are decompressed on the loop and at once, by what goes in and by what may come out: 12 us.
-pub const DECOMPRESSED_AT_ONCE_BYTES_MAX: usize = 4096;
-
-/// Bytes that come out of one call at the most: as much as a guest may hand over in one.
-pub const DECOMPRESSED_BYTES_MAX: usize = HOSTCALL_BYTES_MAX;
-
-/// Bytes that come out of one step of a decoder. Some kilobytes of input can make gigabytes: what is
-/// made waits for nobody.
-pub const DECODER_OUTPUT_BYTES_MAX: usize = 1024 * 1024;
-
-/// Bytes of input that may wait in a decoder, when another piece is given to it.
-pub const DECODER_INPUT_BYTES_MAX: usize = 1024 * 1024;
-
-/// Encoders and decoders that the guests of one handler may have open on one loop: each has up to some
-/// ten megabytes.
-pub const CODERS_MAX: usize = 64;
-// ---- Databases ------------------------------------------------------------------------------
-
-/// Connections of one database for single statements that read. More would only wait for the host
-/// threads.
-pub const SQL_READERS: usize = 4;
-
-/// Connections of one database that are held by cursors and by transactions that read.
-pub const SQL_READERS_ON: usize = 8;
-
-/// Host threads that the databases of one tenant may hold at once, of the four there are by default:
-/// a tenant whose statements take long leaves one to the others.
-pub const SQL_THREADS_PER_TENANT: usize = HOST_THREADS - 1;
-
-/// Who may wait for one kind of connection of one database.
-pub const SQL_WAITERS_MAX: usize = 1024;
-
-/// How long one waits for it.
-pub const SQL_WAIT: Duration = Duration::from_secs(5);
-
-/// How long a host thread waits for another process that has locked the database.
-pub const SQL_LOCK_WAIT: Duration = Duration::from_millis(500);
-
-/// Time for one statement.
-pub const SQL_STATEMENT_TIME: Duration = Duration::from_secs(5);
-
-/// Time for a transaction or a batch in all. The one that writes keeps all others from it.
-pub const SQL_TRANSACTION_TIME: Duration = Duration::from_secs(10);
-
-/// A cursor that gives no row for so long is closed: it keeps the log of the database from shrinking.
-pub const SQL_CURSOR_IDLE: Duration = Duration::from_secs(30);
-
-/// Calls for a cursor's next rows that may wait for the one before.
-pub const SQL_CURSOR_CALLS_MAX: usize = 4;
-
-/// Time for one migration, before anything is served.
-pub const SQL_MIGRATION_TIME: Duration = Duration::from_secs(600);
-
-/// Rows of a result that is handed over whole. Copying them holds the loop for some milliseconds.
-pub const SQL_ROWS_MAX: usize = 10_000;
-
-/// Bytes of such a result; each value counts 16 beside its own.
-pub const SQL_RESULT_BYTES_MAX: usize = 4 * 1024 * 1024;
-
-/// Bytes of a piece of a result that is handed over in pieces, counted in the same way. A single row
-/// may be larger.
-pub const SQL_PIECE_BYTES: usize = 1024 * 1024;
-
-/// Bytes of one row, and of one value.
-pub const SQL_ROW_BYTES_MAX: usize = 4 * 1024 * 1024;
-
-/// Bytes of one statement's text.
-pub const SQL_STATEMENT_BYTES_MAX: usize = 64 * 1024;
-
-/// Statements of a batch.
-pub const SQL_BATCH_MAX: usize = 1000;
-
-/// Parameters of a statement.
-pub const SQL_PARAMETERS_MAX: usize = 4096;
-
-/// Columns of a table or a result.
-pub const SQL_COLUMNS_MAX: usize = 512;
-
-/// Depth of an expression, and terms of a compound one: both are walked by recursion.
-pub const SQL_DEPTH_MAX: i32 = 100;
-
-/// Depth of triggers that set off triggers.
-pub const SQL_TRIGGER_DEPTH_MAX: i32 = 32;
-
-/// Bytes of a pattern for `like`, whose search takes as long as the text and the pattern together are
-/// large.
-pub const SQL_PATTERN_BYTES_MAX: usize = 512;
-
-/// Prepared statements that a connection keeps.
-pub const SQL_STATEMENTS_KEPT: usize = 64;
-
-/// Bytes that the engine may take for all databases together: pages it keeps, rows it sorts.
-pub const SQL_HEAP_BYTES_MAX: i64 = 512 * 1024 * 1024;
-
-/// Bytes of a database, unless `hob.toml` says otherwise.
-pub const SQL_DATABASE_BYTES: u64 = 10 * 1024 * 1024 * 1024;
-
-/// Mebibytes that may be asked for a database.
-pub const SQL_DATABASE_MIB_MAX: u64 = 1024 * 1024;
-
-/// Bytes of its log that a database keeps for the next writes.
-pub const SQL_JOURNAL_BYTES_KEPT: i64 = 16 * 1024 * 1024;
-
-/// Bytes of a key of the key-value store.
-pub const KV_KEY_BYTES_MAX: usize = 512;
-
-/// Bytes of a value of it.
-pub const KV_VALUE_BYTES_MAX: usize = 1024 * 1024;
-
-/// Keys of one call, and of one page.
-pub const KV_KEYS_MAX: usize = 1000;
-
-/// Bytes of the values that are handed over in one call.
-pub const KV_BYTES_MAX: usize = 4 * 1024 * 1024;
-
-/// Bytes of a tenant's key-value store.
-pub const KV_STORE_BYTES: u64 = 10 * 1024 * 1024 * 1024;
-
-/// Keys that have expired which a write takes away: more than it can add of them, so that they do not
-/// pile up, and few enough that no write is long.
-pub const KV_EXPIRED_PER_WRITE: usize = 16;
 
 // ---- Timeline -------------------------------------------------------------------------------
 

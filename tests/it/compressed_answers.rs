@@ -7,8 +7,8 @@ use crate::harness::{Client, Hob, Response, Serve, guest};
 const PLAIN: &str = "x-answer-content-type: text/plain";
 
 fn serve() -> Hob {
-    let on = guest("capabilities").named("on").with_every_grant().set("compress = true");
-    let off = guest("capabilities").named("off").with_every_grant();
+    let on = guest("capabilities").named("on").grants("").set("compress = true");
+    let off = guest("capabilities").named("off").grants("");
     let traps = guest("kitchen").set("compress = true");
     Serve::new([on, off, traps]).start()
 }

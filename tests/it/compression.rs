@@ -10,7 +10,7 @@ const GUESTS: [&str; 2] = ["capabilities", "capabilities-0-2"];
 const FORMATS: [&str; 4] = ["gzip", "deflate", "brotli", "zstd"];
 
 fn serve() -> Hob {
-    Serve::new(every_mode(&GUESTS).into_iter().map(|guest| guest.with_every_grant())).start()
+    Serve::new(every_mode(&GUESTS).into_iter().map(|guest| guest.grants(""))).start()
 }
 
 fn ask(hob: &Hob, name: &str, operation: &str, body: impl AsRef<[u8]>) -> Response {
@@ -186,7 +186,7 @@ fn what_is_compressed_is_read_by_others() {
 
 #[test]
 fn a_bomb_makes_no_more_than_was_allowed() {
-    let guests = every_mode(&GUESTS).into_iter().map(|guest| guest.with_every_grant());
+    let guests = every_mode(&GUESTS).into_iter().map(|guest| guest.grants(""));
     let hob = Serve::new(guests.map(|guest| guest.limits("cpu_ms = 60000"))).start();
     for format in FORMATS {
         let (small, large) = (zeros(format, 10_000_000), zeros(format, 24 << 20));

@@ -12,7 +12,7 @@ fn told(guests: impl IntoIterator<Item = Guest>) -> (Vec<Guest>, Scratch) {
     let file = folder.file("api-key", format!("{SECRET}\n"));
     let guests = guests.into_iter().map(|guest| {
         guest
-            .with_every_grant()
+            .grants("")
             .set("config = { currency = \"EUR\", region = \"north\" }")
             .set(&format!("secrets = {{ API_KEY = {{ file = {file:?} }}, TOKEN = {{ env = \"HOB_TEST_TOKEN\" }} }}"))
             .set("environment = { PLAIN = \"seen\" }")
@@ -48,7 +48,7 @@ fn a_handler_is_told_its_values_and_its_secrets() {
 #[test]
 fn a_handler_is_told_nothing_that_is_another_ones() {
     let (mut guests, _folder) = told([guest("capabilities").named("told")]);
-    guests.push(guest("capabilities").named("not-told").with_every_grant());
+    guests.push(guest("capabilities").named("not-told").grants(""));
     let hob = serve(guests);
     assert_eq!(ask(&hob, "told", "get?what=TOKEN"), OTHER);
     assert_eq!(ask(&hob, "not-told", "get?what=TOKEN"), "none");
@@ -84,7 +84,7 @@ fn no_log_and_no_metric_has_a_secret() {
 fn checked(scratch: &Scratch, lines: &str) -> Outcome {
     let text = format!(
         "[[handler]]\nname = \"app\"\ncomponent = {:?}\ngrants = {{ files = \"write\" }}\n{lines}\n",
-        component("capabilities")
+        component("kitchen")
     );
     let file = scratch.file("hob.toml", text);
     let checked =
@@ -134,7 +134,7 @@ fn a_file_is_relative_to_hob_toml_and_loses_its_last_line_end_only() {
         scratch.file("key", content);
         let outcome = checked(&scratch, "secrets = { KEY = { file = \"key\" } }");
         assert!(outcome.success, "{}", outcome.stderr);
-        let guest = guest("capabilities").with_every_grant();
+        let guest = guest("capabilities").grants("");
         let file = scratch.join("key");
         let guest = guest.set(&format!("secrets = {{ KEY = {{ file = {file:?} }} }}"));
         assert_eq!(ask(&Serve::new([guest]).start(), "capabilities", "secret?what=KEY"), kept);

@@ -6,7 +6,7 @@ use crate::harness::{Hob, Response, Serve, every_mode, guest, post};
 const GUESTS: [&str; 2] = ["capabilities", "capabilities-0-2"];
 
 pub(crate) fn serve() -> Hob {
-    Serve::new(every_mode(&GUESTS).into_iter().map(|guest| guest.with_every_grant())).start()
+    Serve::new(every_mode(&GUESTS).into_iter().map(|guest| guest.grants(""))).start()
 }
 
 pub(crate) fn hex(bytes: impl AsRef<[u8]>) -> String {
@@ -307,7 +307,7 @@ fn random_bytes_differ_and_equal_compares() {
 #[test]
 fn what_is_small_is_done_without_a_host_thread_and_what_is_large_is_not() {
     // With one thread, a job has been counted when the next one is done.
-    let guest = guest("capabilities").with_every_grant();
+    let guest = guest("capabilities").grants("");
     let hob = Serve::new([guest]).server("host_threads = 1").start();
     let hashed = |algorithm: &str, bytes: usize| {
         let hash = format!("hash?what={algorithm}");

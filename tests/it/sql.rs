@@ -346,10 +346,7 @@ fn a_grant_to_read_is_none_to_write() {
 
 #[test]
 fn tenants_do_not_see_each_others_databases() {
-    let of = |tenant: &str| {
-        let guest = guest("capabilities").named(tenant).set(&format!("tenant = \"{tenant}\""));
-        guest.set("grants = { files = \"write\", sql = { main = \"write\" }, kv = \"write\" }")
-    };
+    let of = |tenant: &str| guest("capabilities").named(tenant).tenant(tenant).grants("");
     let data = Scratch::new();
     let server = Serve::new([of("one"), of("two")]);
     let hob = server.server(&format!("data = {:?}", data.path())).start();

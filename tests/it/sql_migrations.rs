@@ -21,7 +21,7 @@ impl Site {
             "hob.toml",
             &format!(
                 "[server]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[[handler]]\nname = \
-             \"{NAME}\"\ncomponent = {:?}\ngrants.files = \"write\"\ngrants.kv = \"read\"\ngrants.sql = {{ main = {{ \
+             \"{NAME}\"\ncomponent = {:?}\ngrants.files = \"write\"\ngrants.kv = \"read\"\ngrants.dns = true\ngrants.fetch = []\ngrants.sql = {{ main = {{ \
              access = \"write\", migrations = \"migrations\" }} }}\n",
                 component(NAME)
             ),

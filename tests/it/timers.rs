@@ -8,7 +8,7 @@ use crate::harness::{Hob, Serve, every_mode, get, guest};
 const GUESTS: [&str; 2] = ["capabilities", "capabilities-0-2"];
 
 fn serve() -> Hob {
-    Serve::new(every_mode(&GUESTS).into_iter().map(|guest| guest.with_every_grant())).start()
+    Serve::new(every_mode(&GUESTS).into_iter().map(|guest| guest.grants(""))).start()
 }
 
 fn numbers(hob: &Hob, name: &str, operation: &str) -> Vec<u64> {
@@ -54,7 +54,7 @@ fn who_is_late_for_a_tick_is_told_how_many_were_missed_and_the_pace_stays() {
 
 #[test]
 fn ten_thousand_wait_at_once_in_one_instance() {
-    let guest = guest("capabilities").with_every_grant().limits("cpu_ms = 60000, wall_ms = 60000");
+    let guest = guest("capabilities").grants("").limits("cpu_ms = 60000, wall_ms = 60000");
     let hob = Serve::new([guest]).start();
     let mut clients: Vec<_> = (0..10).map(|_| hob.client()).collect();
     for client in &mut clients {

@@ -10,8 +10,8 @@ use wasmtime_wasi::{WasiView, p2, p3};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
 use super::{
-    GuestState, body, clocks, compression, config, crypto, dns, fetch, files, keyvalue, kv, outbound,
-    output, poll, sql, timers,
+    GuestState, body, clocks, compression, config, crypto, dns, fetch, files, keyvalue, kv,
+    outbound, output, poll, sql, timers,
 };
 use crate::engine::Generation;
 use crate::wire::RequestId;

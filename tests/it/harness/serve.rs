@@ -87,11 +87,6 @@ impl Guest {
         self.set(&format!("isolation = \"{mode}\""))
     }
 
-    /// Grants all that there is, for a guest that imports all that there is.
-    pub(crate) fn with_every_grant(self) -> Self {
-        self.set("tenant = \"t\"").set("grants = { files = \"write\" }")
-    }
-
     /// Limits, as `cpu_ms = 100, wall_ms = 200`.
     pub(crate) fn limits(self, limits: &str) -> Self {
         self.set(&format!("limits = {{ {limits} }}"))
