@@ -1,7 +1,5 @@
 //! The same as `capabilities`, by the sync treaty of WASI 0.2 and its WIT alone.
 
-#![expect(clippy::disallowed_methods, reason = "a guest has no loop to block")]
-
 mod compression;
 mod config;
 mod crypto;

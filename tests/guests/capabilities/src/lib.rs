@@ -2,8 +2,6 @@
 //! query and its body are the arguments. The answer is the result as text, or the error's name with
 //! status 422. `capabilities-0-2` does the same by the sync treaty.
 
-#![expect(clippy::disallowed_methods, reason = "a guest has no loop to block")]
-
 mod compression;
 mod config;
 mod crypto;
