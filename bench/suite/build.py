@@ -65,6 +65,11 @@ def example(name: str) -> str:
     return components("examples")[name]
 
 
+def capable() -> str:
+    """The handler with a path for each capability that is measured."""
+    return components("bench/guests")["capable"]
+
+
 def guest(name: str) -> str:
     """A component of the tests: a behaviour for each path."""
     return components("tests/guests")[name]

@@ -43,12 +43,40 @@ def hob(
     return Recipe(name, tuple(command), path, body, keeps_output=log == "on")
 
 
+def capable(
+    name: str,
+    path: str,
+    body: bytes,
+    data: Path,
+    upstream: str = "",
+    databases: str = "read",
+) -> Recipe:
+    """Hob with the handler of the capabilities, granted all that it imports; `data` is its folder."""
+    folder = scratch(f"capable{path.replace('/', '-')}")
+    file = folder / "hob.toml"
+    file.write_text(
+        f"""
+        [server]
+        data = "{data}"
+        [[handler]]
+        name = "capable"
+        component = "{build.capable()}"
+        environment = {{ UPSTREAM = "{upstream}" }}
+        [handler.grants]
+        files = "read"
+        sql = {{ main = "{databases}" }}
+        fetch = ["http://127.0.0.1:*"]
+        """
+    )
+    return hob(name, file, path=f"/capable{path}", body=body)
+
+
 def hob_native() -> Recipe:
     return Recipe("hob, native handler", (build.programs()["hob-bench-native"], "127.0.0.1:{port}"))
 
 
-def node(name: str, script: str) -> Recipe:
-    return Recipe(name, (tools.node(), str(SERVERS / script), "{port}"))
+def node(name: str, script: str, *arguments: str, path="/", body: bytes = HELLO) -> Recipe:
+    return Recipe(name, (tools.node(), str(SERVERS / script), "{port}", *arguments), path, body)
 
 
 def deno() -> Recipe:

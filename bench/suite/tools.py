@@ -91,6 +91,27 @@ def wasmtime() -> str:
 
 
 @cache
+def node_sqlite() -> str:
+    """The folder of Node's two packages for SQLite, compiled with the headers beside Node."""
+    folder = PEERS / "sqlite"
+    modules = folder / "node_modules"
+    built = (
+        modules / "better-sqlite3" / "build" / "Release" / "better_sqlite3.node",
+        modules / "sqlite3" / "build" / "Release" / "node_sqlite3.node",
+    )
+
+    def program() -> Path | None:
+        return modules if all(path.is_file() for path in built) else None
+
+    nodedir = Path(node()).resolve().parent.parent if "/" in node() else "/usr"
+    command = ["npm", "install", "--prefix", str(folder), "--no-fund", "--no-audit"]
+    command += ["--build-from-source", f"--nodedir={nodedir}"]
+    command += ["better-sqlite3@11", "sqlite3@5.1"]
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(_install("sqlite3 5.1 and better-sqlite3 11", command, program))
+
+
+@cache
 def oha() -> str:
     return _find("OHA", "1.", lambda: _cargo_install("oha", "^1.16", "oha"))
 

@@ -285,10 +285,15 @@ impl Reader {
         Ok((!piece.is_empty()).then_some(piece))
     }
 
-    /// What is left of the file as a response's body, read as the client takes it.
+    /// The file as a response's body, read as the client takes it, up to the length it had when it was
+    /// opened.
     pub fn into_body(self) -> Body {
         Body::stream(async move |mut writer| {
-            while let Some(piece) = self.read(Self::PIECE).await? {
+            let mut left = self.size();
+            // Its length is known, so the end need not be asked for.
+            while left > 0 {
+                let Some(piece) = self.read(Self::PIECE).await? else { break };
+                left = left.saturating_sub(piece.len() as u64);
                 writer.write(piece).await?;
             }
             Ok(())

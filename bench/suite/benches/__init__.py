@@ -1,5 +1,16 @@
 """The benches, each a module with `prepare()`, which builds and installs, and `run(options)`."""
 
-from . import cold, hello, idle, sleepers, spin
+from . import cold, fetch, files, hello, hop, idle, passwords, sleepers, spin, sql
 
-BENCHES = {"hello": hello, "sleepers": sleepers, "idle": idle, "spin": spin, "cold": cold}
+BENCHES = {
+    "hello": hello,
+    "sleepers": sleepers,
+    "idle": idle,
+    "spin": spin,
+    "cold": cold,
+    "hop": hop,
+    "files": files,
+    "sql": sql,
+    "fetch": fetch,
+    "passwords": passwords,
+}
