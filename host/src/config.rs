@@ -297,7 +297,7 @@ impl Checker<'_> {
             defaults.memory_bytes / MIB,
         );
         GuestLimits {
-            memory_bytes: memory_mib * MIB,
+            memory_bytes: memory_mib.saturating_mul(MIB),
             cpu: self.time(&format!("{table}.cpu_ms"), file.cpu_ms.clone(), defaults.cpu),
             wall: self.time(&format!("{table}.wall_ms"), file.wall_ms.clone(), defaults.wall),
         }

@@ -23,7 +23,7 @@ use crate::capabilities::{Dns, Granted, GuestContext, Stdio, StoreError, Stores}
 use crate::config::{Config, HandlerConfig};
 use crate::engine::{Cache, ComponentFile, Engines, FileError, Ticker, TickerHandle};
 use crate::event_loop::{Clock, EventLoop, HostQueue, HostThreads, Pending, Settle};
-use crate::handlers::{DeployError, Deployment, Handler, Plan};
+use crate::handlers::{DeployError, Deployment, Handler, Isolation, Plan};
 use crate::limits;
 use crate::observe::{
     HandlerMetrics, HostThreadMetrics, Line, Log, LoopMetrics, ServerMetrics, Timeline,
@@ -259,13 +259,14 @@ impl Server {
         started(stop);
         let outcome = seated.run().map_err(system("run the event loop"));
         drop(stop_others);
-        for other in others {
-            match other.join() {
+        let joined: Vec<_> = others.into_iter().map(JoinHandle::join).collect();
+        site.log.close();
+        for other in joined {
+            match other {
                 Ok(outcome) => outcome.map_err(system("run the event loop"))?,
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         }
-        site.log.close();
         outcome
     }
 }
@@ -369,7 +370,11 @@ impl Seat {
         let Seat { index, site, listener, metrics, timeline, stopped } = self;
         let event_loop = EventLoop::new(Clock::Real, metrics.clone())?;
         let handle = event_loop.handle();
-        let client = Client::new(&handle, site.tls.clone());
+        let client = Client::new(
+            &handle,
+            site.tls.clone(),
+            outbound_allowed(&site.config, site.tls.is_some()),
+        );
         let handlers: Vec<Rc<Handler>> = site
             .handlers
             .iter()
@@ -388,7 +393,7 @@ impl Seat {
                     dns: site.dns.clone(),
                     coders: Arc::default(),
                     timeline: timeline.clone(),
-                    resumed: Mutex::default(),
+                    resumed: (deployment.isolation == Isolation::Shared).then(Mutex::default),
                 });
                 Handler::new(deployment.clone(), context, site.ticker.clone(), handle.clone())
             })
@@ -456,6 +461,19 @@ impl Seated {
     }
 }
 
+/// Descriptors the process may have.
+fn descriptors() -> usize {
+    let allowed = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    allowed.map_or(usize::MAX, |allowed| allowed as usize)
+}
+
+/// Descriptors that the outbound connections of one loop may take. Where there are few, half of them
+/// stay for those who ask.
+fn outbound_allowed(config: &Config, sends: bool) -> usize {
+    let half = descriptors() / 2 / config.loops;
+    if sends { limits::OUTBOUND_CONNECTIONS_MAX.min(half.max(1)) } else { 0 }
+}
+
 /// Descriptors that the connections of one loop may take, of those the process may have.
 fn connections_allowed(config: &Config, sends: bool) -> usize {
     let loops = config.loops;
@@ -464,15 +482,10 @@ fn connections_allowed(config: &Config, sends: bool) -> usize {
         handler.grants.databases().map(move |name| (tenant.clone(), name)).collect::<Vec<_>>()
     };
     let databases: BTreeSet<_> = config.handlers.iter().flat_map(names).collect();
-    let allowed = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let allowed = allowed.map_or(usize::MAX, |allowed| allowed as usize);
-    // Where descriptors are few, half of them stay for those who ask.
-    let outbound = if sends { loops * limits::OUTBOUND_CONNECTIONS_MAX } else { 0 };
     let reserved = limits::DESCRIPTORS_RESERVED
-        + loops * limits::DESCRIPTORS_PER_LOOP
-        + databases.len() * limits::DESCRIPTORS_PER_DATABASE
-        + outbound.min(allowed / 2);
-    (allowed.saturating_sub(reserved) / loops).max(1)
+        + loops * (limits::DESCRIPTORS_PER_LOOP + outbound_allowed(config, sends))
+        + databases.len() * limits::DESCRIPTORS_PER_DATABASE;
+    (descriptors().saturating_sub(reserved) / loops).max(1)
 }
 
 /// Raises the soft limit of open descriptors to the hard one: every connection is a descriptor.

@@ -61,7 +61,7 @@ impl std::str::FromStr for EgressRule {
                 Some(port.parse().map_err(|_| format!("`{port}` is neither a port nor *"))?)
             }
         };
-        let host = host.to_ascii_lowercase();
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
         let is_host = |host: &str| {
             !host.is_empty() && !host.contains(['*', '/', '@', '?', '#', ' ']) || host == "*"
         };

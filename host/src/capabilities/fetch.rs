@@ -116,6 +116,8 @@ struct Reading {
     body: ResponseBody,
     /// What the guest has not taken of the last frame.
     rest: Bytes,
+    /// Why there is no more: what broke off must not look as if it had ended.
+    failed: Option<Error>,
 }
 
 /// A response of which the head is there, and the body if it is small.
@@ -153,6 +155,9 @@ pub(super) fn link(
         },
     )?;
     fetch.immediate("open-upload", |state, (request,): (Request,)| {
+        if ["GET", "HEAD"].contains(&request.method.as_str()) {
+            return Ok(Err(Error::Invalid(format!("{} has no body", request.method))));
+        }
         let (body, open) = UploadBody::new();
         match begin(state, request, body) {
             Err(error) => Ok(Err(error)),
@@ -252,7 +257,7 @@ fn hand_over(
     let body = match body {
         Ok(bytes) => Body::Bytes(bytes),
         Err(body) => {
-            let reading = Reading { body, rest: Bytes::new() };
+            let reading = Reading { body, rest: Bytes::new(), failed: None };
             Body::Pieces(state.table.push(Incoming(Arc::new(Mutex::new(reading))))?)
         }
     };
@@ -264,9 +269,13 @@ impl Reading {
     async fn read(&mut self, max: usize) -> Result<Vec<u8>, Error> {
         let max = max.clamp(1, limits::OUTBOUND_PIECE_BYTES_MAX);
         while self.rest.is_empty() {
+            if let Some(failed) = &self.failed {
+                return Err(failed.clone());
+            }
             match self.body.frame().await {
                 None => return Ok(Vec::new()),
-                Some(frame) => self.rest = frame?.into_data().unwrap_or_default(),
+                Some(Ok(frame)) => self.rest = frame.into_data().unwrap_or_default(),
+                Some(Err(failed)) => self.failed = Some(failed.into()),
             }
         }
         let taken = self.rest.len().min(max);

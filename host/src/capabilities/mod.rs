@@ -77,9 +77,9 @@ pub struct GuestContext {
     pub coders: Arc<()>,
     /// Where what happens is noted.
     pub timeline: Timeline,
-    /// Requests whose operation has ended since the loop last looked: the next poll runs their
-    /// guests.
-    pub resumed: Mutex<Vec<u64>>,
+    /// In an instance that serves many: requests whose operation has ended since the loop last looked.
+    /// The next poll runs their guests.
+    pub resumed: Option<Mutex<Vec<u64>>>,
 }
 
 /// The data of a guest's store.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use http::Uri;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http_body_util::BodyExt;
 
 use super::GuestContext;
 use super::dns::LookupFailed;
@@ -61,7 +62,7 @@ where
     let reach = egress.reach(&origin).ok_or(NotSent::Denied)?;
     let request = as_sent(request, &origin)?;
     let resolve = resolve(context.clone(), asking, origin.clone(), reach);
-    let key = PoolKey { party: context.party, origin };
+    let key = PoolKey { party: context.party, origin, private: reach == Reach::Private };
     Ok(context.client.send(Order { key, resolve, request, patience }))
 }
 
@@ -98,7 +99,6 @@ where
     B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    use http_body_util::BodyExt;
     let (mut head, body) = request.into_parts();
     if head.method == http::Method::CONNECT {
         return Err(NotSent::Invalid("CONNECT is for proxies"));
@@ -107,7 +107,39 @@ where
     head.uri = target.map_or_else(|| Uri::from_static("/"), Uri::from);
     head.version = http::Version::HTTP_11;
     keep_own_fields(&mut head.headers, origin)?;
+    let length = body.size_hint().exact();
+    set_length(&mut head, length)?;
     Ok(http::Request::from_parts(head, body.map_err(Into::into).boxed_unsync()))
+}
+
+/// The length that is announced must be that of what is sent: what the other side takes for a body, or
+/// for the next request, would else be the guest's choice.
+fn set_length(head: &mut http::request::Parts, known: Option<u64>) -> Result<(), NotSent> {
+    let mut announced = head.headers.get_all(header::CONTENT_LENGTH).iter();
+    let first = announced.next().map(|value| digits(value.as_bytes()));
+    if announced.next().is_some() || first == Some(None) {
+        return Err(NotSent::Invalid("the content-length is none"));
+    }
+    match (first.flatten(), known) {
+        (Some(announced), Some(known)) if announced != known => {
+            return Err(NotSent::Invalid("the content-length is not that of the body"));
+        }
+        // Announced for a body that comes in pieces, and held to by whoever sends it.
+        (_, None) => return Ok(()),
+        _ => {}
+    }
+    head.headers.remove(header::CONTENT_LENGTH);
+    let expects_body = [http::Method::POST, http::Method::PUT, http::Method::PATCH];
+    if known == Some(0) && expects_body.contains(&head.method) {
+        head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+    Ok(())
+}
+
+/// RFC 9110: digits and nothing else.
+fn digits(value: &[u8]) -> Option<u64> {
+    let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    is_number.then(|| std::str::from_utf8(value).ok()?.parse().ok()).flatten()
 }
 
 fn keep_own_fields(headers: &mut HeaderMap, origin: &Origin) -> Result<(), NotSent> {

@@ -203,8 +203,9 @@ pub(super) async fn watched<T>(
     if let (Some(begun), Some(RequestId(request))) = (begun, request) {
         let what = Happening::Suspended { operation };
         context.timeline.add(request, begun, Instant::now(), what);
-        // Of an instance that serves one at a time it is known who runs.
-        context.resumed.lock().expect("resumed requests").push(request);
+        if let Some(resumed) = &context.resumed {
+            resumed.lock().expect("resumed requests").push(request);
+        }
     }
     result
 }

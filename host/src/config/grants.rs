@@ -30,12 +30,15 @@ pub(super) struct File {
 )]
 enum Destination {
     Public(String),
-    #[serde(rename_all = "kebab-case")]
-    Table {
-        to: String,
-        #[serde(default)]
-        private: bool,
-    },
+    Table(DestinationTable),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DestinationTable {
+    to: String,
+    #[serde(default)]
+    private: bool,
 }
 
 /// A database, as `"write"` or as a table.
@@ -73,7 +76,7 @@ impl Checker<'_> {
         for destination in destinations {
             let (to, private) = match destination.get_ref() {
                 Destination::Public(to) => (to, false),
-                Destination::Table { to, private } => (to, *private),
+                Destination::Table(DestinationTable { to, private }) => (to, *private),
             };
             match to.parse::<EgressRule>() {
                 Ok(rule) => rules.push(rule.with_private(private)),
@@ -114,7 +117,7 @@ impl Checker<'_> {
             });
             let Some(access) = self.access(&key, &Spanned::new(span, access)) else { continue };
             let migrations = migrations.map(|folder| self.folder().join(folder));
-            let bytes_max = max_mib.map(|mib| mib * 1024 * 1024);
+            let bytes_max = max_mib.map(|mib| mib.saturating_mul(1024 * 1024));
             granted.insert(name, SqlGrant { access, migrations, bytes_max });
         }
         granted

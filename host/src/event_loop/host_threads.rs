@@ -7,13 +7,15 @@
 //! # Whose turn it is
 //! Jobs come through queues of bounded length, one for each party that is to have its share. A
 //! thread that is free takes the next job of the next queue, quick ones first. Slow ones are never
-//! on more than half of the threads, and never on none while a thread becomes free twice.
+//! on more than half of the threads (with a single thread, on that one), and never on none while a
+//! thread becomes free twice.
 
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::remote::{Refused, Settle};
 use crate::limits;
@@ -84,6 +86,12 @@ struct Job {
     run: Box<dyn FnOnce() + Send>,
 }
 
+impl Job {
+    fn is_slow(&self) -> bool {
+        self.work.lane == Lane::Slow
+    }
+}
+
 /// The jobs that wait, and the threads that are at work.
 struct Jobs {
     /// Which threads are at work.
@@ -117,6 +125,8 @@ impl HostThreads {
         let owner = tokio::runtime::Builder::new_current_thread()
             .max_blocking_threads(threads)
             .thread_name("host-thread")
+            // One that is there need not be made in a bad moment.
+            .thread_keep_alive(Duration::MAX)
             .build()?;
         let runtime = owner.handle().clone();
         let jobs = Mutex::new(Jobs::new(threads));
@@ -136,13 +146,15 @@ impl HostThreads {
         self.inner.runtime.enter()
     }
 
-    /// Hands jobs to threads while there are threads to spare.
-    fn start(&self, jobs: &mut Jobs) {
-        while let Some((job, thread)) = jobs.next() {
-            let place = Place { pool: self.clone(), lane: job.work.lane, thread };
-            self.inner.runtime.spawn_blocking(move || place.run(job));
-        }
-        self.inner.metrics.waiting.store(jobs.waiting as u64, std::sync::atomic::Ordering::Relaxed);
+    /// Gives a job to a thread that is free. To be called with no lock held: a thread may have to be
+    /// made, and that can fail.
+    fn start(&self, job: Job, thread: usize) {
+        let place = Place { pool: self.clone(), thread, is_slow: job.is_slow() };
+        self.inner.runtime.spawn_blocking(move || place.run(job));
+    }
+
+    fn note_waiting(&self, jobs: &Jobs) {
+        self.inner.metrics.waiting.store(jobs.waiting as u64, Ordering::Relaxed);
     }
 }
 
@@ -170,7 +182,12 @@ impl HostQueue {
             }
         });
         jobs.push(self.index, Job { work, queued: Instant::now(), run });
-        self.pool.start(&mut jobs);
+        let begun = jobs.begin();
+        self.pool.note_waiting(&jobs);
+        drop(jobs);
+        if let Some((job, thread)) = begun {
+            self.pool.start(job, thread);
+        }
         Ok(())
     }
 }
@@ -210,22 +227,27 @@ impl Jobs {
         self.waiting += 1;
     }
 
-    /// The next job and the thread for it, if there are both.
-    fn next(&mut self) -> Option<(Job, usize)> {
+    /// The next job and a free thread for it, if there are both.
+    fn begin(&mut self) -> Option<(Job, usize)> {
         let thread = self.busy.iter().position(|busy| !busy)?;
-        let slow_fits = self.slow_running < self.busy.len().div_ceil(2);
+        let job = self.next()?;
+        self.busy[thread] = true;
+        Some((job, thread))
+    }
+
+    /// The job whose turn it is.
+    fn next(&mut self) -> Option<Job> {
+        let slow_fits = self.slow_running < (self.busy.len() / 2).max(1);
         let slow_is_due = self.slow_running == 0 && !self.slow_was_last;
         let job = if slow_is_due {
             self.take(Lane::Slow).or_else(|| self.take(Lane::Quick))
         } else {
             self.take(Lane::Quick).or_else(|| if slow_fits { self.take(Lane::Slow) } else { None })
         }?;
-        let is_slow = job.work.lane == Lane::Slow;
-        self.busy[thread] = true;
         self.waiting -= 1;
-        self.slow_running += usize::from(is_slow);
-        self.slow_was_last = is_slow;
-        Some((job, thread))
+        self.slow_running += usize::from(job.is_slow());
+        self.slow_was_last = job.is_slow();
+        Some(job)
     }
 
     /// The next job of the next party.
@@ -251,12 +273,32 @@ impl Jobs {
 /// A thread's place in the pool, as long as it is at work.
 struct Place {
     pool: HostThreads,
-    lane: Lane,
     thread: usize,
+    /// Whether the job it is at is a slow one.
+    is_slow: bool,
 }
 
 impl Place {
-    fn run(self, job: Job) {
+    /// Does a job, and then those that wait: to wake another thread for the next would cost more than
+    /// many a job does.
+    fn run(mut self, first: Job) {
+        let mut next = Some(first);
+        while let Some(job) = next {
+            self.is_slow = job.is_slow();
+            self.work(job);
+            let mut jobs = self.pool.inner.jobs.lock().expect("host threads' jobs");
+            jobs.slow_running -= usize::from(std::mem::take(&mut self.is_slow));
+            next = jobs.next();
+            self.pool.note_waiting(&jobs);
+            if next.is_none() {
+                // Under the same lock, so that who comes now finds the thread free.
+                jobs.busy[self.thread] = false;
+                self.thread = usize::MAX;
+            }
+        }
+    }
+
+    fn work(&self, job: Job) {
         let Job { work, queued, run } = job;
         let begun = Instant::now();
         run();
@@ -271,11 +313,12 @@ impl Place {
 }
 
 impl Drop for Place {
-    /// Also when the job has panicked: it gives no result, but it must give back its thread.
+    /// When the thread could not be made, or something of ours has panicked, its place is given back.
     fn drop(&mut self) {
-        let mut jobs = self.pool.inner.jobs.lock().expect("host threads' jobs");
-        jobs.busy[self.thread] = false;
-        jobs.slow_running -= usize::from(self.lane == Lane::Slow);
-        self.pool.start(&mut jobs);
+        if self.thread != usize::MAX {
+            let mut jobs = self.pool.inner.jobs.lock().expect("host threads' jobs");
+            jobs.busy[self.thread] = false;
+            jobs.slow_running -= usize::from(self.is_slow);
+        }
     }
 }

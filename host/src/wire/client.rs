@@ -16,11 +16,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::{Either, select};
+use http_body::Body as _;
+use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use tokio::sync::{mpsc, oneshot};
@@ -151,13 +153,14 @@ struct Placed {
 type Reply = Result<http::Response<ResponseBody>, SendFailed>;
 
 impl Client {
-    /// A client of this loop. `tls`: none when no one may ask for `https`.
-    pub fn new(handle: &Handle, tls: Option<Tls>) -> Self {
+    /// A client of this loop, with at most so many connections. `tls`: none when no one may ask for
+    /// `https`.
+    pub fn new(handle: &Handle, tls: Option<Tls>, connections_max: usize) -> Self {
         let (orders, taken) = mpsc::channel(limits::OUTBOUND_ORDERS_MAX);
         let office = Rc::new(Office {
             remote: handle.remote(),
             handle: handle.clone(),
-            pool: Arc::default(),
+            pool: Arc::new(Pool::new(connections_max)),
             tls,
         });
         handle.spawn(office.take_orders(taken));
@@ -181,6 +184,41 @@ impl Client {
     }
 }
 
+/// When a request's body last went on.
+#[derive(Clone)]
+struct Progress(Arc<Mutex<Instant>>);
+
+impl Progress {
+    fn new(now: Instant) -> Self {
+        Progress(Arc::new(Mutex::new(now)))
+    }
+
+    fn note(&self, now: Instant) {
+        *self.0.lock().expect("progress") = now;
+    }
+
+    fn last(&self) -> Instant {
+        *self.0.lock().expect("progress")
+    }
+
+    /// The same request, whose body notes that it goes on.
+    fn watch(
+        &self,
+        request: http::Request<OutboundBody>,
+        remote: Remote,
+    ) -> http::Request<OutboundBody> {
+        if request.body().is_end_stream() {
+            return request;
+        }
+        let progress = self.clone();
+        let noted = move |frame| {
+            progress.note(remote.now());
+            frame
+        };
+        request.map(|body| body.map_frame(noted).boxed_unsync())
+    }
+}
+
 /// What carries out the orders of a loop.
 struct Office {
     handle: Handle,
@@ -192,15 +230,20 @@ struct Office {
 impl Office {
     /// Gives each order a task of its own, and sees to it that no idle connection is kept for ever.
     async fn take_orders(self: Rc<Self>, mut orders: mpsc::Receiver<Placed>) {
+        let mut alarm = None;
         loop {
             let order = if self.pool.connections() == 0 {
+                alarm = None;
                 orders.recv().await
             } else {
-                let now = self.handle.now();
-                let alarm = self.handle.sleep_until(now + limits::OUTBOUND_IDLE_KEPT / 2);
-                match select(pin!(orders.recv()), alarm).await {
+                let sweep = alarm.get_or_insert_with(|| {
+                    let now = self.handle.now();
+                    self.handle.sleep_until(now + limits::OUTBOUND_IDLE_KEPT / 2)
+                });
+                match select(pin!(orders.recv()), sweep).await {
                     Either::Left((order, _)) => order,
                     Either::Right(_) => {
+                        alarm = None;
                         self.pool.drop_idle(self.handle.now());
                         continue;
                     }
@@ -222,22 +265,24 @@ impl Office {
     }
 
     async fn send(&self, order: Order) -> Reply {
-        let Order { key, resolve, mut request, patience } = order;
+        let Order { key, resolve, request, patience } = order;
+        let progress = Progress::new(self.handle.now());
+        let mut request = progress.watch(request, self.remote.clone());
         // The other side may close a connection it has kept while this side takes it up: a request
         // of which nothing was sent is sent anew.
-        while let Some(mut kept) = self.pool.take(&key) {
-            match self.exchange(&mut kept, request, patience).await? {
+        while let Some(mut kept) = self.pool.take(&key, self.handle.now()) {
+            match self.exchange(&mut kept, request, patience, &progress).await? {
                 Ok(response) => return Ok(self.lease(response, key, kept, patience)),
                 Err(unsent) => request = unsent,
             }
         }
-        let connecting = self.connect(&key, resolve);
+        let connecting = self.connect(&key, resolve, patience.connect);
         let alarm = self.handle.sleep_until(self.handle.now() + patience.connect);
         let mut sender = match select(pin!(connecting), alarm).await {
             Either::Left((connected, _)) => connected?,
             Either::Right(_) => return Err(SendFailed::ConnectTimeout),
         };
-        match self.exchange(&mut sender, request, patience).await? {
+        match self.exchange(&mut sender, request, patience, &progress).await? {
             Ok(response) => Ok(self.lease(response, key, sender, patience)),
             Err(_) => Err(SendFailed::Closed),
         }
@@ -249,16 +294,26 @@ impl Office {
         sender: &mut Sender,
         request: http::Request<OutboundBody>,
         patience: Patience,
+        progress: &Progress,
     ) -> Result<Result<http::Response<Incoming>, http::Request<OutboundBody>>, SendFailed> {
-        let sent = sender.try_send_request(request);
-        let alarm = self.handle.sleep_until(self.handle.now() + patience.first_byte);
-        match select(pin!(sent), alarm).await {
-            Either::Right(_) => Err(SendFailed::FirstByteTimeout),
-            Either::Left((Ok(response), _)) => Ok(Ok(response)),
-            Either::Left((Err(mut error), _)) => match error.take_message() {
-                Some(request) => Ok(Err(request)),
-                None => Err(error.into_error().into()),
-            },
+        let mut sent = pin!(sender.request.try_send_request(request));
+        progress.note(self.handle.now());
+        loop {
+            // As long as the request's own body goes on, it is not the other side that is slow.
+            let due = progress.last() + patience.first_byte;
+            if due <= self.handle.now() {
+                return Err(SendFailed::FirstByteTimeout);
+            }
+            match select(sent.as_mut(), self.handle.sleep_until(due)).await {
+                Either::Right(_) => {}
+                Either::Left((Ok(response), _)) => return Ok(Ok(response)),
+                Either::Left((Err(mut error), _)) => {
+                    return match error.take_message() {
+                        Some(request) => Ok(Err(request)),
+                        None => Err(error.into_error().into()),
+                    };
+                }
+            }
         }
     }
 

@@ -1,17 +1,32 @@
 //! Owns the outbound connections of a loop: how many there are, and which are idle.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use hyper::client::conn::http1::SendRequest;
 use rustc_hash::FxHashMap;
+use tokio::sync::oneshot;
 
 use super::OutboundBody;
 use crate::limits;
 
-/// The sending end of a connection.
-pub(super) type Sender = SendRequest<OutboundBody>;
+/// The sending end of a connection. Dropped, the connection is closed, also when the other side takes
+/// nothing any more.
+pub(super) struct Sender {
+    pub(super) request: SendRequest<OutboundBody>,
+    /// The connection's task sees it go.
+    _wanted: oneshot::Sender<Infallible>,
+}
+
+impl Sender {
+    /// With what its connection's task waits for.
+    pub(super) fn new(request: SendRequest<OutboundBody>) -> (Self, oneshot::Receiver<Infallible>) {
+        let (wanted, unwanted) = oneshot::channel();
+        (Sender { request, _wanted: wanted }, unwanted)
+    }
+}
 
 /// Where a request goes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -32,11 +47,13 @@ pub struct PoolKey {
     pub party: usize,
     /// Where it leads.
     pub origin: Origin,
+    /// Whether it may lead to an address that is not public.
+    pub private: bool,
 }
 
 /// The connections of a loop.
-#[derive(Default)]
 pub(super) struct Pool {
+    connections_max: usize,
     state: Mutex<State>,
 }
 
@@ -55,6 +72,12 @@ struct Idle {
     since: Instant,
 }
 
+impl Idle {
+    fn is_fresh(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) < limits::OUTBOUND_IDLE_KEPT
+    }
+}
+
 /// A connection's place among those that are allowed, as long as this lives.
 pub(super) struct Place {
     pool: Arc<Pool>,
@@ -62,6 +85,10 @@ pub(super) struct Place {
 }
 
 impl Pool {
+    pub(super) fn new(connections_max: usize) -> Self {
+        Pool { connections_max, state: Mutex::default() }
+    }
+
     pub(super) fn connections(&self) -> usize {
         self.state.lock().expect("outbound pool").connections
     }
@@ -70,7 +97,7 @@ impl Pool {
     pub(super) fn place(self: &Arc<Self>, party: usize) -> Option<Place> {
         let mut state = self.state.lock().expect("outbound pool");
         let own = state.by_party.get(&party).copied().unwrap_or(0);
-        let full = state.connections >= limits::OUTBOUND_CONNECTIONS_MAX;
+        let full = state.connections >= self.connections_max;
         if full || own >= limits::OUTBOUND_CONNECTIONS_PER_TENANT_MAX {
             let of_party = |idle: &Idle| idle.key.party == party;
             let own_idle = state.idle.iter().position(of_party);
@@ -84,10 +111,10 @@ impl Pool {
     }
 
     /// The connection used last of those that are idle and still open.
-    pub(super) fn take(&self, key: &PoolKey) -> Option<Sender> {
+    pub(super) fn take(&self, key: &PoolKey, now: Instant) -> Option<Sender> {
         let mut state = self.state.lock().expect("outbound pool");
-        state.idle.retain(|idle| !idle.sender.is_closed());
-        let ready = |idle: &Idle| idle.key == *key && idle.sender.is_ready();
+        state.idle.retain(|idle| !idle.sender.request.is_closed() && idle.is_fresh(now));
+        let ready = |idle: &Idle| idle.key == *key && idle.sender.request.is_ready();
         let found = state.idle.iter().rposition(ready)?;
         state.idle.remove(found).map(|idle| idle.sender)
     }
@@ -104,7 +131,7 @@ impl Pool {
     /// Closes those that no one has used for long.
     pub(super) fn drop_idle(&self, now: Instant) {
         let mut state = self.state.lock().expect("outbound pool");
-        state.idle.retain(|idle| now - idle.since < limits::OUTBOUND_IDLE_KEPT);
+        state.idle.retain(|idle| idle.is_fresh(now));
     }
 }
 
