@@ -277,6 +277,9 @@ pub const FILE_WHOLE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of a piece of a file that is read piece by piece.
 pub const FILE_PIECE_BYTES_MAX: usize = 1024 * 1024;
 
+/// Files that one tenant may have open in pieces at once: each is a descriptor.
+pub const OPEN_FILES_PER_TENANT_MAX: usize = 256;
+
 /// Entries of a folder that is listed: they are sorted before a page of them is taken.
 pub const FOLDER_ENTRIES_MAX: usize = 100_000;
 

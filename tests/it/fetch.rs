@@ -38,6 +38,7 @@ fn a_request_goes_out_as_the_guest_has_made_it() {
         assert!(seen.head.starts_with("PUT /a/b?c=d HTTP/1.1\r\n"), "{}", seen.head);
         assert_eq!(seen.body, b"a body");
         assert_eq!(seen.header("x-test"), Some("yes"));
+        assert_eq!(seen.header("content-length"), Some("6"));
         // What belongs to the connection is the host's.
         assert_eq!(seen.header("host"), Some(address.to_string().as_str()));
         assert_eq!(seen.header("connection"), None);
@@ -187,6 +188,46 @@ fn requests_go_only_where_they_may() {
     assert_eq!(outcome("other-port", "127.0.0.1"), "Denied");
     assert_eq!(outcome("secure", "127.0.0.1"), "Denied");
     assert_eq!(outcome("below", "localhost"), "Denied");
+}
+
+#[test]
+fn a_connection_to_within_is_not_lent_to_who_may_only_go_out() {
+    let upstream = Upstream::start(|_| answer("well"));
+    let port = upstream.address.port();
+    let may = |private: bool| {
+        let rule = format!("[{{ to = \"http://localhost:{port}\", private = {private} }}]");
+        guest("capabilities").grants(&format!("fetch = {rule}"))
+    };
+    let wide = format!("fetch = [\"http://*:{port}\"]");
+    let out = guest("capabilities").grants(&wide).named("out");
+    let hob = Serve::new([may(true).named("within"), out]).start();
+    let to = format!("http://localhost:{port}/");
+    // The same tenant, the same origin; the connection is kept.
+    assert_eq!(send(&hob, "within", &to, "").expect(200).text(), "200 a well");
+    assert_eq!(send(&hob, "out", &to, "").expect(422).text(), "Denied");
+}
+
+#[test]
+fn an_announced_length_is_that_of_what_is_sent() {
+    let upstream = Upstream::start(|_| answer("well"));
+    let hob = serve(every_mode(&GUESTS));
+    let to = format!("http://{}/", upstream.address);
+    for name in hob.names() {
+        for (method, length, body) in
+            [("GET", "5", ""), ("POST", "5", ""), ("POST", "3", "four"), ("PUT", "%2B4", "four")]
+        {
+            let target = format!("send?method={method}&length_field={length}&to={to}");
+            let answer = hob.exchange(post(&format!("/{name}/fetch.{target}"), body)).expect(422);
+            assert_eq!(answer.text(), "Invalid", "{name} {method} {length}");
+        }
+        let target = format!("/{name}/fetch.send?method=POST&length_field=4&to={to}");
+        hob.exchange(post(&target, "four")).expect(200);
+        let seen = upstream.seen();
+        assert_eq!((seen.header("content-length"), &seen.body[..]), (Some("4"), &b"four"[..]));
+        hob.exchange(post(&format!("/{name}/fetch.send?method=POST&to={to}"), "")).expect(200);
+        assert_eq!(upstream.seen().header("content-length"), Some("0"), "{name}");
+        expect_error(&hob, name, &format!("upload?method=GET&pieces=1&to={to}"), "Invalid");
+    }
 }
 
 #[test]

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
+use rustix::fs::FlockOperation;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource};
 use wasmtime_wasi::FsPerms;
 
@@ -17,6 +19,7 @@ use super::treaty::Interface;
 use super::{GuestContext, GuestState};
 use crate::engine::Generation;
 use crate::event_loop::{Refused, Work};
+use crate::limits;
 use disk::{OpenReader, Unfinished};
 
 /// A tenant's folder as one handler may use it. Cheap to clone.
@@ -26,6 +29,10 @@ pub(super) struct Files {
     /// Where files are written before they are put in their place; on the same file system.
     scratch: Arc<Dir>,
     path: Arc<Path>,
+    /// The files that may be open at once, for each is a descriptor of the process.
+    open: Arc<Semaphore>,
+    /// Says that `scratch` is in use.
+    _lock: Arc<std::fs::File>,
     access: Access,
 }
 
@@ -34,15 +41,22 @@ impl Files {
     /// `scratch` goes.
     #[expect(clippy::disallowed_methods, reason = "runs before the loop does")]
     pub(super) fn open(folder: &Path, scratch: &Path) -> io::Result<Self> {
-        if scratch.exists() {
-            std::fs::remove_dir_all(scratch)?;
-        }
         std::fs::create_dir_all(folder)?;
         std::fs::create_dir_all(scratch)?;
+        let lock = std::fs::File::open(scratch)?;
+        // Another process that still serves the same folder is at work in there.
+        if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            for left in std::fs::read_dir(scratch)? {
+                std::fs::remove_file(left?.path())?;
+            }
+        }
+        rustix::fs::flock(&lock, FlockOperation::LockShared)?;
         Ok(Files {
             folder: Arc::new(Dir::open_ambient_dir(folder, ambient_authority())?),
             scratch: Arc::new(Dir::open_ambient_dir(scratch, ambient_authority())?),
             path: folder.into(),
+            open: Arc::new(Semaphore::new(limits::OPEN_FILES_PER_TENANT_MAX)),
+            _lock: Arc::new(lock),
             access: Access::Read,
         })
     }
@@ -62,6 +76,11 @@ impl Files {
             Access::Read => FsPerms::ReadOnly,
             Access::Write => FsPerms::ReadWrite,
         }
+    }
+
+    /// A place for one more open file.
+    fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
+        self.open.clone().try_acquire_owned().map_err(|_| Error::Busy)
     }
 
     fn to_write(&self) -> Result<Self, Error> {
@@ -151,17 +170,22 @@ struct Entry {
 struct Reader {
     open: Arc<Mutex<OpenReader>>,
     size: u64,
+    _place: OwnedSemaphorePermit,
 }
 
 /// A file that a guest writes piece by piece; none once it is finished.
 struct Writer {
     unfinished: Arc<Mutex<Option<Unfinished>>>,
     context: Arc<GuestContext>,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Drop for Writer {
     /// What is not finished is removed, which is work for a host thread.
     fn drop(&mut self) {
+        if self.unfinished.try_lock().is_ok_and(|unfinished| unfinished.is_none()) {
+            return;
+        }
         let unfinished = std::mem::take(&mut self.unfinished);
         let GuestContext { remote, queue, .. } = &*self.context;
         remote.host_thread_unattended(queue, ABANDON, move || drop(unfinished));
@@ -241,11 +265,16 @@ fn link_pieces(files: &mut Interface<'_>) -> wasmtime::Result<()> {
         "open-reader",
         OPEN.operation,
         |state, (path,): (String,)| {
-            Ok(state.to_read(OPEN, move |files| OpenReader::open(&files.folder, &path)))
+            Ok(state.to_read(OPEN, move |files| {
+                let place = files.place()?;
+                Ok((OpenReader::open(&files.folder, &path)?, place))
+            }))
         },
-        |state, opened: Result<OpenReader, Error>| {
-            let size = opened.as_ref().map_or(0, OpenReader::size);
-            let reader = opened.map(|open| Reader { open: Arc::new(Mutex::new(open)), size });
+        |state, opened: Result<(OpenReader, OwnedSemaphorePermit), Error>| {
+            let reader = opened.map(|(open, place)| {
+                let size = open.size();
+                Reader { open: Arc::new(Mutex::new(open)), size, _place: place }
+            });
             reader.map_or_else(|error| Ok(Err(error)), |reader| Ok(Ok(state.table.push(reader)?)))
         },
     )?;
@@ -266,13 +295,18 @@ fn link_pieces(files: &mut Interface<'_>) -> wasmtime::Result<()> {
         "open-writer",
         OPEN.operation,
         |state, (path,): (String,)| {
-            Ok(state
-                .to_write(OPEN, move |files| Unfinished::new(&files.folder, &files.scratch, path)))
+            Ok(state.to_write(OPEN, move |files| {
+                let place = files.place()?;
+                Ok((Unfinished::new(&files.folder, &files.scratch, path)?, place))
+            }))
         },
-        |state, opened: Result<Unfinished, Error>| {
+        |state, opened: Result<(Unfinished, OwnedSemaphorePermit), Error>| {
             let context = state.context.clone();
-            let writer =
-                opened.map(|file| Writer { unfinished: Arc::new(Mutex::new(Some(file))), context });
+            let writer = opened.map(|(file, place)| Writer {
+                unfinished: Arc::new(Mutex::new(Some(file))),
+                context,
+                _place: place,
+            });
             writer.map_or_else(|error| Ok(Err(error)), |writer| Ok(Ok(state.table.push(writer)?)))
         },
     )?;

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::remote::{Refused, Settle};
@@ -159,6 +159,14 @@ impl HostThreads {
 }
 
 impl HostQueue {
+    /// Queues a job that no one waits for. It is not refused: what it puts away is bounded by whoever
+    /// has handed that out.
+    pub(super) fn submit_unattended(&self, work: Work, job: impl FnOnce() + Send + 'static) {
+        let jobs = self.pool.inner.jobs.lock().expect("host threads' jobs");
+        let run = || drop(catch_unwind(AssertUnwindSafe(job)));
+        self.push(jobs, work, Box::new(run));
+    }
+
     /// Queues a job, or gives the means to settle back when the queue is full.
     pub(super) fn submit<T: Send + 'static>(
         &self,
@@ -167,7 +175,7 @@ impl HostQueue {
         settle: Settle<Result<T, Refused>>,
     ) -> Result<(), Settle<Result<T, Refused>>> {
         let inner = &self.pool.inner;
-        let mut jobs = inner.jobs.lock().expect("host threads' jobs");
+        let jobs = inner.jobs.lock().expect("host threads' jobs");
         let party = &jobs.parties[self.index];
         let own = party.quick.len() + party.slow.len();
         if own >= limits::HOST_JOBS_PER_QUEUE_MAX || jobs.waiting >= limits::HOST_JOBS_MAX {
@@ -181,6 +189,11 @@ impl HostQueue {
                 settle.settle(result.map_err(|_| Refused::Panicked));
             }
         });
+        self.push(jobs, work, run);
+        Ok(())
+    }
+
+    fn push(&self, mut jobs: MutexGuard<'_, Jobs>, work: Work, run: Box<dyn FnOnce() + Send>) {
         jobs.push(self.index, Job { work, queued: Instant::now(), run });
         let begun = jobs.begin();
         self.pool.note_waiting(&jobs);
@@ -188,7 +201,6 @@ impl HostQueue {
         if let Some((job, thread)) = begun {
             self.pool.start(job, thread);
         }
-        Ok(())
     }
 }
 

@@ -135,21 +135,15 @@ impl Remote {
         pending
     }
 
-    /// Does work on a host thread that no one waits for, such as putting something away. When the
-    /// queue is full it is dropped here and now.
+    /// Does work on a host thread that no one waits for, such as putting something away. It is never
+    /// refused.
     pub fn host_thread_unattended(
         &self,
         queue: &HostQueue,
         work: Work,
         job: impl FnOnce() + Send + 'static,
     ) {
-        let (settle, pending) = Pending::<Result<(), Refused>>::new();
-        // The job itself holds what says that it is wanted.
-        let attended = move || {
-            job();
-            drop(pending);
-        };
-        let _ = queue.submit(work, attended, settle);
+        queue.submit_unattended(work, job);
     }
 
     /// Runs `act` on the loop's thread, and gives what it returned.

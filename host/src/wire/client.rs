@@ -8,6 +8,7 @@
 mod body;
 mod connect;
 mod pool;
+mod progress;
 mod transport;
 
 use std::error::Error;
@@ -16,13 +17,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{Either, select};
-use http_body::Body as _;
-use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use tokio::sync::{mpsc, oneshot};
@@ -35,6 +34,7 @@ use crate::event_loop::{Handle, Remote};
 use crate::limits;
 use body::Lease;
 use pool::{Pool, Sender};
+use progress::Progress;
 
 /// The body of an outbound request.
 pub type OutboundBody = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
@@ -184,41 +184,6 @@ impl Client {
     }
 }
 
-/// When a request's body last went on.
-#[derive(Clone)]
-struct Progress(Arc<Mutex<Instant>>);
-
-impl Progress {
-    fn new(now: Instant) -> Self {
-        Progress(Arc::new(Mutex::new(now)))
-    }
-
-    fn note(&self, now: Instant) {
-        *self.0.lock().expect("progress") = now;
-    }
-
-    fn last(&self) -> Instant {
-        *self.0.lock().expect("progress")
-    }
-
-    /// The same request, whose body notes that it goes on.
-    fn watch(
-        &self,
-        request: http::Request<OutboundBody>,
-        remote: Remote,
-    ) -> http::Request<OutboundBody> {
-        if request.body().is_end_stream() {
-            return request;
-        }
-        let progress = self.clone();
-        let noted = move |frame| {
-            progress.note(remote.now());
-            frame
-        };
-        request.map(|body| body.map_frame(noted).boxed_unsync())
-    }
-}
-
 /// What carries out the orders of a loop.
 struct Office {
     handle: Handle,
@@ -267,7 +232,7 @@ impl Office {
     async fn send(&self, order: Order) -> Reply {
         let Order { key, resolve, request, patience } = order;
         let progress = Progress::new(self.handle.now());
-        let mut request = progress.watch(request, self.remote.clone());
+        let mut request = progress.watch(request, &self.remote);
         // The other side may close a connection it has kept while this side takes it up: a request
         // of which nothing was sent is sent anew.
         while let Some(mut kept) = self.pool.take(&key, self.handle.now()) {

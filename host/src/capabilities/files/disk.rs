@@ -17,10 +17,14 @@ fn inside(path: &str) -> &Path {
     Path::new(if path.is_empty() { "." } else { path })
 }
 
-/// Opens a regular file, and waits for nothing: a pipe without a writer would hold the thread.
+/// A pipe without a writer, which an operator may have put there, would hold the thread.
+fn waiting_for_nothing(options: &mut OpenOptions) -> OpenOptions {
+    options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed()).clone()
+}
+
+/// Opens a regular file.
 fn open(folder: &Dir, path: &str) -> Result<(File, u64), Error> {
-    let mut options = OpenOptions::new();
-    options.read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    let options = waiting_for_nothing(OpenOptions::new().read(true));
     let file = folder.open_with(inside(path), &options)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
@@ -57,14 +61,29 @@ pub(super) fn read_range(
 }
 
 pub(super) fn append(folder: &Dir, path: &str, data: &[u8]) -> Result<(), Error> {
-    let mut file = folder.open_with(inside(path), OpenOptions::new().append(true).create(true))?;
+    let path = inside(path);
+    let options = waiting_for_nothing(OpenOptions::new().append(true));
+    let (mut file, is_new) = match folder.open_with(path, &options) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            (folder.open_with(path, options.clone().create(true))?, true)
+        }
+        opened => (opened?, false),
+    };
+    if !file.metadata()?.is_file() {
+        return Err(Error::Invalid("not a file".to_owned()));
+    }
+    // Whoever takes back what it could not write must not take what another has written meanwhile.
+    // The lock goes with the file.
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive)
+        .map_err(std::io::Error::from)?;
     let before = file.metadata()?.len();
     if let Err(error) = file.write_all(data) {
-        // What was written of it goes again, so that a full disk leaves no half of a record.
+        // A full disk leaves no half of a record.
         file.set_len(before)?;
         return Err(error.into());
     }
-    Ok(file.sync_data()?)
+    file.sync_data()?;
+    if is_new { sync_parent(folder, path) } else { Ok(()) }
 }
 
 pub(super) fn list(
@@ -118,14 +137,18 @@ pub(super) fn remove(folder: &Dir, path: &str) -> Result<(), Error> {
 
 pub(super) fn rename(folder: &Dir, path: &str, to: &str) -> Result<(), Error> {
     let to = inside(to);
-    folder.rename(inside(path), folder, to)?;
-    sync_parent(folder, to)
+    let from = inside(path);
+    folder.rename(from, folder, to)?;
+    sync_parent(folder, to)?;
+    sync_parent(folder, from)
 }
 
 pub(super) fn create_folder(folder: &Dir, path: &str) -> Result<(), Error> {
     let path = inside(path);
     folder.create_dir_all(path)?;
-    sync_parent(folder, path)
+    path.ancestors()
+        .filter(|made| !made.as_os_str().is_empty())
+        .try_for_each(|made| sync_parent(folder, made))
 }
 
 /// A name is on the disk when its folder is.
@@ -166,7 +189,9 @@ pub(super) struct Unfinished {
     scratch: Arc<Dir>,
     /// Its name in `scratch`.
     name: String,
-    file: Option<File>,
+    file: File,
+    /// After a failure it is not known what is in it.
+    failed: Option<Error>,
     path: PathBuf,
 }
 
@@ -178,22 +203,27 @@ impl Unfinished {
         }
         let name = unique_name();
         let options = OpenOptions::new().write(true).create_new(true).clone();
-        let file = Some(scratch.open_with(&name, &options)?);
-        Ok(Unfinished { folder: folder.clone(), scratch: scratch.clone(), name, file, path })
+        let file = scratch.open_with(&name, &options)?;
+        let (folder, scratch) = (folder.clone(), scratch.clone());
+        Ok(Unfinished { folder, scratch, name, file, failed: None, path })
     }
 
     pub(super) fn write(&mut self, data: &[u8]) -> Result<(), Error> {
-        let file = self.file.as_mut().ok_or(Error::Full)?;
-        file.write_all(data).map_err(|error| {
-            // After a failure it is not known what is in it.
-            self.file = None;
-            error.into()
+        if let Some(failed) = &self.failed {
+            return Err(failed.clone());
+        }
+        self.file.write_all(data).map_err(|error| {
+            let failed = Error::from(error);
+            self.failed = Some(failed.clone());
+            failed
         })
     }
 
     pub(super) fn finish(mut self) -> Result<(), Error> {
-        let file = self.file.take().ok_or(Error::Full)?;
-        file.sync_all()?;
+        if let Some(failed) = self.failed.take() {
+            return Err(failed);
+        }
+        self.file.sync_all()?;
         if self.folder.metadata(&self.path).is_ok_and(|metadata| metadata.is_dir()) {
             return Err(Error::Invalid("a folder is there".to_owned()));
         }

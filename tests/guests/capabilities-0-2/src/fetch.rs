@@ -7,7 +7,7 @@ use crate::{Arguments, Outcome};
 pub(crate) fn call(function: &str, arguments: &Arguments, body: Vec<u8>) -> Outcome {
     let ms = arguments.option("ms").map_or(10_000, |ms| ms.parse().expect("a number"));
     let field = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_owned());
-    let request = Request {
+    let mut request = Request {
         method: arguments.option("method").unwrap_or_else(|| "GET".to_owned()),
         url: arguments.text("to"),
         headers: vec![
@@ -17,6 +17,9 @@ pub(crate) fn call(function: &str, arguments: &Arguments, body: Vec<u8>) -> Outc
         ],
         timeouts: Timeouts { connect: Some(ms), first_byte: Some(ms), between_bytes: Some(ms) },
     };
+    if let Some(length) = arguments.option("length_field") {
+        request.headers.push(field("content-length", &length.replace("%2B", "+")));
+    }
     let result = match function {
         "send" => fetch::send(&request, &body).and_then(shown),
         "upload" => upload(&request, &body, arguments.number("pieces")),

@@ -8,16 +8,19 @@ use hob_sdk::{dns, spawn};
 use crate::{Arguments, Outcome};
 
 pub(crate) async fn call(function: &str, arguments: Arguments, body: Vec<u8>) -> Outcome {
-    let Arguments { to, length, pieces, method, ms, .. } = arguments;
+    let Arguments { to, length, pieces, method, ms, length_field, .. } = arguments;
     let method = method.unwrap_or_else(|| "GET".to_owned());
     let patience = Duration::from_millis(ms.unwrap_or(10_000));
-    let request = Request::new(method, to)
+    let mut request = Request::new(method, to)
         .header("x-test", "yes")
         .header("connection", "close")
         .header("host", "forged.example")
         .connect_timeout(patience)
         .first_byte_timeout(patience)
         .between_bytes_timeout(patience);
+    if let Some(length) = length_field {
+        request = request.header("content-length", length);
+    }
     let result = match function {
         "send" => send(request.body(body)).await,
         "upload" => upload(request, body, pieces).await,

@@ -27,6 +27,7 @@ pub(crate) struct Arguments {
     limit: u32,
     pieces: u32,
     method: Option<String>,
+    length_field: Option<String>,
     ms: Option<u64>,
     what: String,
     level: Option<u32>,
