@@ -23,7 +23,7 @@ use crate::capabilities::{Dns, Granted, GuestContext, Stdio, StoreError, Stores}
 use crate::config::{Config, HandlerConfig};
 use crate::engine::{Cache, ComponentFile, Engines, FileError, Ticker, TickerHandle};
 use crate::event_loop::{Clock, EventLoop, HostQueue, HostThreads, Pending, Settle};
-use crate::handlers::{DeployError, Deployment, Handler, Plan};
+use crate::handlers::{DeployError, Deployment, Handler, Isolation, Plan};
 use crate::limits;
 use crate::observe::{
     HandlerMetrics, HostThreadMetrics, Line, Log, LoopMetrics, ServerMetrics, Timeline,
@@ -375,6 +375,7 @@ impl Seat {
             .iter()
             .zip(&site.households)
             .map(|((config, deployment), household)| {
+                let is_shared = deployment.isolation == Isolation::Shared;
                 let context = Arc::new(GuestContext {
                     name: config.name.clone(),
                     environment: config.environment.clone(),
@@ -388,7 +389,7 @@ impl Seat {
                     dns: site.dns.clone(),
                     coders: Arc::default(),
                     timeline: timeline.clone(),
-                    resumed: Mutex::default(),
+                    resumed: is_shared.then(Mutex::default),
                 });
                 Handler::new(deployment.clone(), context, site.ticker.clone(), handle.clone())
             })

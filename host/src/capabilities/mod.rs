@@ -78,8 +78,8 @@ pub struct GuestContext {
     /// Where what happens is noted.
     pub timeline: Timeline,
     /// Requests whose operation has ended since the loop last looked: the next poll runs their
-    /// guests.
-    pub resumed: Mutex<Vec<u64>>,
+    /// guests. None where an instance serves one request at a time, for then it is known who runs.
+    pub resumed: Option<Mutex<Vec<u64>>>,
 }
 
 /// The data of a guest's store.

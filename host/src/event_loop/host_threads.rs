@@ -81,8 +81,12 @@ struct Inner {
 struct Job {
     work: Work,
     queued: Instant,
-    run: Box<dyn FnOnce() + Send>,
+    run: Box<dyn FnOnce(Note<'_>) + Send>,
 }
+
+/// To be called when the work is done and nobody has its result yet, so that whoever has it also
+/// finds how it came about.
+type Note<'a> = &'a dyn Fn();
 
 /// The jobs that wait, and the threads that are at work.
 struct Jobs {
@@ -163,9 +167,10 @@ impl HostQueue {
             inner.metrics.refused(work.operation);
             return Err(settle);
         }
-        let run = Box::new(move || {
+        let run = Box::new(move |note: Note<'_>| {
             if !settle.is_abandoned() {
                 let result = catch_unwind(AssertUnwindSafe(job));
+                note();
                 settle.settle(result.map_err(|_| Refused::Panicked));
             }
         });
@@ -259,14 +264,15 @@ impl Place {
     fn run(self, job: Job) {
         let Job { work, queued, run } = job;
         let begun = Instant::now();
-        run();
-        let ended = Instant::now();
-        let inner = &self.pool.inner;
-        inner.metrics.ran(work.operation, begun - queued, ended - begun);
-        if let Some(request) = work.request {
-            let what = Happening::HostThread { operation: work.operation, thread: self.thread };
-            inner.timeline.add(request, begun, ended, what);
-        }
+        run(&|| {
+            let ended = Instant::now();
+            let inner = &self.pool.inner;
+            inner.metrics.ran(work.operation, begun - queued, ended - begun);
+            if let Some(request) = work.request {
+                let what = Happening::HostThread { operation: work.operation, thread: self.thread };
+                inner.timeline.add(request, begun, ended, what);
+            }
+        });
     }
 }
 

@@ -166,8 +166,14 @@ impl SharedInstance {
         let mut touched = self.touched.take();
         let GuestContext { timeline, resumed, .. } = &*handler.context;
         touched.iter().for_each(|mailbox| mailbox.note_run(timeline, ran));
-        for request in resumed.lock().expect("resumed requests").drain(..) {
-            timeline.add(request, ran.begun, ran.begun + ran.took, Happening::OnLoop);
+        if let Some(resumed) = resumed {
+            let mut requests = resumed.lock().expect("resumed requests");
+            // One that several operations have brought back has still run once.
+            requests.sort_unstable();
+            requests.dedup();
+            for request in requests.drain(..) {
+                timeline.add(request, ran.begun, ran.begun + ran.took, Happening::OnLoop);
+            }
         }
         let took = ran.took;
         let share = took / u32::try_from(touched.len().max(1)).unwrap_or(u32::MAX);
