@@ -154,9 +154,12 @@ fn graphql_has_the_same_notes() {
 fn graphql_tells_what_is_wrong_in_its_own_way() {
     let graphql = example("graphql").set("grants.sql = { notes = \"write\" }");
     let (hob, _data) = serve([with_database("notes", "notes"), graphql]);
+    let long = "x".repeat(10_001);
+    let long = format!("mutation {{ createNote(title: \"t\", body: \"{long}\") {{ id }} }}");
     let deep = format!("{{ __schema {} }}", "{ types { ofType ".repeat(20) + &"} }".repeat(20));
     for (query, why) in [
         (r#"mutation { createNote(title: " ") { id } }"#, "title: is empty"),
+        (long.as_str(), "body: has more than 10000 characters"),
         (r#"mutation { updateNote(id: 9, title: "t", body: "") { id } }"#, "no such note"),
         ("{ stars }", "stars"),
         ("{ notes(first: \"x\") { next } }", "first"),

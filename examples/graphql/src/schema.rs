@@ -12,6 +12,10 @@ pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 const PAGE: u32 = 20;
 const PAGE_MAX: u32 = 100;
 
+/// Characters.
+const TITLE_MAX: usize = 200;
+const BODY_MAX: usize = 10_000;
+
 #[derive(SimpleObject)]
 pub struct Note {
     pub id: i64,
@@ -50,12 +54,12 @@ pub struct Mutation;
 #[Object]
 impl Mutation {
     async fn create_note(&self, title: String, #[graphql(default)] body: String) -> Result<Note> {
-        check(&title)?;
+        check(&title, &body)?;
         done(store::create(&title, &body)).await
     }
 
     async fn update_note(&self, id: i64, title: String, body: String) -> Result<Note> {
-        check(&title)?;
+        check(&title, &body)?;
         done(store::update(id, &title, &body)).await?.ok_or_else(|| "no such note".into())
     }
 
@@ -65,8 +69,20 @@ impl Mutation {
     }
 }
 
-fn check(title: &str) -> Result<()> {
-    if title.trim().is_empty() { Err("title: is empty".into()) } else { Ok(()) }
+/// What the example `notes` takes, and nothing else.
+fn check(title: &str, body: &str) -> Result<()> {
+    if title.trim().is_empty() {
+        return Err("title: is empty".into());
+    }
+    at_most("title", title, TITLE_MAX)?;
+    at_most("body", body, BODY_MAX)
+}
+
+fn at_most(argument: &str, text: &str, max: usize) -> Result<()> {
+    if text.chars().count() <= max {
+        return Ok(());
+    }
+    Err(format!("{argument}: has more than {max} characters").into())
 }
 
 /// The library wants futures that may move to another thread. A guest has one thread, so none ever

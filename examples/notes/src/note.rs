@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Characters.
 const TITLE_MAX: usize = 200;
 const BODY_MAX: usize = 10_000;
 
