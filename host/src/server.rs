@@ -380,6 +380,7 @@ impl Seat {
             .iter()
             .zip(&site.households)
             .map(|((config, deployment), household)| {
+                let is_shared = deployment.isolation == Isolation::Shared;
                 let context = Arc::new(GuestContext {
                     name: config.name.clone(),
                     environment: config.environment.clone(),
@@ -393,7 +394,7 @@ impl Seat {
                     dns: site.dns.clone(),
                     coders: Arc::default(),
                     timeline: timeline.clone(),
-                    resumed: (deployment.isolation == Isolation::Shared).then(Mutex::default),
+                    resumed: is_shared.then(Mutex::default),
                 });
                 Handler::new(deployment.clone(), context, site.ticker.clone(), handle.clone())
             })

@@ -18,7 +18,7 @@ fn built() -> &'static [PathBuf] {
     })
 }
 
-fn example(name: &str) -> Guest {
+pub(crate) fn example(name: &str) -> Guest {
     let file = format!("{}.wasm", name.replace('-', "_"));
     let found = built().iter().find(|path| path.ends_with(&file));
     Guest::of(name, found.unwrap_or_else(|| panic!("there is no example {name}")))

@@ -77,8 +77,8 @@ pub struct GuestContext {
     pub coders: Arc<()>,
     /// Where what happens is noted.
     pub timeline: Timeline,
-    /// In an instance that serves many: requests whose operation has ended since the loop last looked.
-    /// The next poll runs their guests.
+    /// Requests whose operation has ended since the loop last looked: the next poll runs their
+    /// guests. None where an instance serves one request at a time, for then it is known who runs.
     pub resumed: Option<Mutex<Vec<u64>>>,
 }
 

@@ -179,28 +179,29 @@ where
     let request = current_request(store.as_context_mut());
     let state = store.data_mut();
     state.asking = request;
+    // A host thread may be at it before the guest is suspended.
+    let begun = Instant::now();
     let wait = start(state, parameters)?;
-    Ok(watched(state.context.clone(), request, operation, wait))
+    Ok(watched(state.context.clone(), request, operation, begun, wait))
 }
 
-/// Notes how long the request was suspended, if it was.
+/// Notes how long the request was suspended, if it was, by an operation that was begun then.
 pub(super) async fn watched<T>(
     context: Arc<GuestContext>,
     request: Option<RequestId>,
     operation: &'static str,
+    begun: Instant,
     wait: impl Future<Output = T>,
 ) -> T {
     let mut wait = pin!(wait);
-    let mut begun = None;
+    let mut was_suspended = false;
     let result = poll_fn(|cx| {
         let polled = wait.as_mut().poll(cx);
-        if polled.is_pending() && begun.is_none() {
-            begun = Some(Instant::now());
-        }
+        was_suspended |= polled.is_pending();
         polled
     })
     .await;
-    if let (Some(begun), Some(RequestId(request))) = (begun, request) {
+    if let (true, Some(RequestId(request))) = (was_suspended, request) {
         let what = Happening::Suspended { operation };
         context.timeline.add(request, begun, Instant::now(), what);
         if let Some(resumed) = &context.resumed {

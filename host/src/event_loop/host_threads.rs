@@ -83,14 +83,21 @@ struct Inner {
 struct Job {
     work: Work,
     queued: Instant,
-    run: Box<dyn FnOnce() + Send>,
+    run: Run,
 }
+
+/// The work itself.
+type Run = Box<dyn FnOnce(Note<'_>) + Send>;
 
 impl Job {
     fn is_slow(&self) -> bool {
         self.work.lane == Lane::Slow
     }
 }
+
+/// To be called when the work is done and nobody has its result yet, so that whoever has it also
+/// finds how it came about.
+type Note<'a> = &'a dyn Fn();
 
 /// The jobs that wait, and the threads that are at work.
 struct Jobs {
@@ -163,8 +170,11 @@ impl HostQueue {
     /// has handed that out.
     pub(super) fn submit_unattended(&self, work: Work, job: impl FnOnce() + Send + 'static) {
         let jobs = self.pool.inner.jobs.lock().expect("host threads' jobs");
-        let run = || drop(catch_unwind(AssertUnwindSafe(job)));
-        self.push(jobs, work, Box::new(run));
+        let run = Box::new(|note: Note<'_>| {
+            drop(catch_unwind(AssertUnwindSafe(job)));
+            note();
+        });
+        self.push(jobs, work, run);
     }
 
     /// Queues a job, or gives the means to settle back when the queue is full.
@@ -183,9 +193,10 @@ impl HostQueue {
             inner.metrics.refused(work.operation);
             return Err(settle);
         }
-        let run = Box::new(move || {
+        let run = Box::new(move |note: Note<'_>| {
             if !settle.is_abandoned() {
                 let result = catch_unwind(AssertUnwindSafe(job));
+                note();
                 settle.settle(result.map_err(|_| Refused::Panicked));
             }
         });
@@ -193,7 +204,7 @@ impl HostQueue {
         Ok(())
     }
 
-    fn push(&self, mut jobs: MutexGuard<'_, Jobs>, work: Work, run: Box<dyn FnOnce() + Send>) {
+    fn push(&self, mut jobs: MutexGuard<'_, Jobs>, work: Work, run: Run) {
         jobs.push(self.index, Job { work, queued: Instant::now(), run });
         let begun = jobs.begin();
         self.pool.note_waiting(&jobs);
@@ -313,14 +324,15 @@ impl Place {
     fn work(&self, job: Job) {
         let Job { work, queued, run } = job;
         let begun = Instant::now();
-        run();
-        let ended = Instant::now();
-        let inner = &self.pool.inner;
-        inner.metrics.ran(work.operation, begun - queued, ended - begun);
-        if let Some(request) = work.request {
-            let what = Happening::HostThread { operation: work.operation, thread: self.thread };
-            inner.timeline.add(request, begun, ended, what);
-        }
+        run(&|| {
+            let ended = Instant::now();
+            let inner = &self.pool.inner;
+            inner.metrics.ran(work.operation, begun - queued, ended - begun);
+            if let Some(request) = work.request {
+                let what = Happening::HostThread { operation: work.operation, thread: self.thread };
+                inner.timeline.add(request, begun, ended, what);
+            }
+        });
     }
 }
 

@@ -167,7 +167,11 @@ impl SharedInstance {
         let GuestContext { timeline, resumed, .. } = &*handler.context;
         touched.iter().for_each(|mailbox| mailbox.note_run(timeline, ran));
         if let Some(resumed) = resumed {
-            for request in resumed.lock().expect("resumed requests").drain(..) {
+            let mut requests = resumed.lock().expect("resumed requests");
+            // One that several operations have brought back has still run once.
+            requests.sort_unstable();
+            requests.dedup();
+            for request in requests.drain(..) {
                 timeline.add(request, ran.begun, ran.begun + ran.took, Happening::OnLoop);
             }
         }

@@ -149,7 +149,8 @@ fn span_json(span: &Span) -> Value {
     value
 }
 
-/// Process of the trace in which each request has a row.
+/// Process of the trace in which each request has a row for its runs, and one for its waits, or more
+/// if several go on at once: viewers leave out what overlaps in a row.
 const REQUESTS: u32 = 1;
 /// Process of the trace in which each thread has a row.
 const THREADS: u32 = 2;
@@ -163,7 +164,10 @@ pub fn timeline_trace(timelines: &[Timeline]) -> String {
         name("process_name", THREADS, 0, "threads"),
     ];
     let mut rows = BTreeMap::new();
-    for (row, (id, story)) in stories(timelines).into_iter().enumerate() {
+    let mut next_row = 0;
+    for (id, story) in stories(timelines) {
+        let row = next_row;
+        let mut waits = Waits::default();
         let request = story.request.unwrap_or_default();
         let handler = request["handler"].as_str().unwrap_or_default();
         let event_loop = request["loop"].as_u64().unwrap_or_default() as usize;
@@ -181,7 +185,9 @@ pub fn timeline_trace(timelines: &[Timeline]) -> String {
                     add(THREADS, event_loop, handler);
                     rows.entry(event_loop).or_insert_with(|| format!("event loop {event_loop}"));
                 }
-                Happening::Suspended { operation } => add(REQUESTS, row, operation),
+                Happening::Suspended { operation } => {
+                    add(REQUESTS, row + 1 + waits.row_of(begun, ended), operation);
+                }
                 Happening::HostThread { operation, thread } => {
                     let row = FIRST_HOST_THREAD + thread;
                     add(THREADS, row, operation);
@@ -189,9 +195,31 @@ pub fn timeline_trace(timelines: &[Timeline]) -> String {
                 }
             }
         }
+        next_row = row + 1 + waits.ends.len();
+        for row in row + 1..next_row {
+            events.push(name("thread_name", REQUESTS, row, &format!("{handler} {id} waits")));
+        }
     }
     events.extend(rows.iter().map(|(row, text)| name("thread_name", THREADS, *row, text)));
     json!({ "traceEvents": events, "displayTimeUnit": "ms" }).to_string()
+}
+
+/// The rows of a request's waits: when the last one in each ends.
+#[derive(Default)]
+struct Waits {
+    ends: Vec<f64>,
+}
+
+impl Waits {
+    /// The first row that has room for the next wait, of those that are told in order.
+    fn row_of(&mut self, begun: f64, ended: f64) -> usize {
+        let row = self.ends.iter().position(|end| *end <= begun).unwrap_or(self.ends.len());
+        match self.ends.get_mut(row) {
+            Some(end) => *end = ended,
+            None => self.ends.push(ended),
+        }
+        row
+    }
 }
 
 fn name(what: &str, process: u32, row: usize, text: &str) -> Value {

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::uri::Scheme;
@@ -71,6 +71,7 @@ fn begin(
     request: http::Request<WasiBody>,
     options: Option<RequestOptions>,
 ) -> impl Future<Output = Answer> + Send + use<> {
+    let begun = Instant::now();
     let sent = send(context, asking.map(|id| id.0), request, patience(options));
     let context = context.clone();
     async move {
@@ -78,7 +79,7 @@ fn begin(
             NotSent::Denied => Error::HttpRequestDenied,
             NotSent::Invalid(_) => Error::HttpRequestUriInvalid,
         })?;
-        let response = watched(context, asking, SEND, answer).await.map_err(error)?;
+        let response = watched(context, asking, SEND, begun, answer).await.map_err(error)?;
         Ok(response.map(|body| body.map_err(error).boxed_unsync()))
     }
 }
