@@ -12,7 +12,7 @@ use crate::examples::example;
 use crate::harness::{Guest, Hob, PATIENCE, Scratch, Serve, Upstream, answer, get};
 
 /// Far enough that the other clients come before the end, and not as far as a statement may take.
-const SLOW_QUERY: &str = "/three-clients/query?to=6000000";
+const SLOW_QUERY: &str = "/three-clients/query?to=2000000";
 
 fn three_clients(isolation: &str) -> Guest {
     example("three-clients")
@@ -104,7 +104,7 @@ fn three_come(hob: &Hob) {
     assert_eq!(at_once.response().expect(200).text(), "at once\n");
     assert!(!query.hears_within(Duration::from_millis(1)), "the query was not slow");
     assert_eq!(file.response().expect(200).text(), "hello from a file\n");
-    assert_eq!(query.response().expect(200).text(), "counted to 6000000\n");
+    assert_eq!(query.response().expect(200).text(), "counted to 2000000\n");
 }
 
 fn three_clients_at_once(isolation: &str) {
