@@ -2,6 +2,7 @@
 //! thread worked for whom, at the same time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use crate::examples::example;
 use crate::harness::{Guest, Hob, PATIENCE, Scratch, Serve, Upstream, answer, get};
 
 /// Far enough that the other clients come before the end, and not as far as a statement may take.
-const SLOW_QUERY: &str = "/three-clients/query?to=6000000";
+const SLOW_QUERY: &str = "/three-clients/query?to=2000000";
 
 fn three_clients(isolation: &str) -> Guest {
     example("three-clients")
@@ -95,12 +96,15 @@ fn three_come(hob: &Hob) {
     let [mut query, mut file, mut at_once] = [hob.client(), hob.client(), hob.client()];
     query.send(get(SLOW_QUERY));
     hob.wait_for_in_flight("three-clients", 1);
+    // Its guest has its turn before each of these is answered, so that it is at its query by now, also
+    // if it ran for longer than one slice.
+    (0..20).for_each(|_| drop(file.exchange(get("/three-clients/nothing")).expect(404)));
     file.send(get("/three-clients/file"));
     at_once.send(get("/three-clients/at-once"));
     assert_eq!(at_once.response().expect(200).text(), "at once\n");
     assert!(!query.hears_within(Duration::from_millis(1)), "the query was not slow");
     assert_eq!(file.response().expect(200).text(), "hello from a file\n");
-    assert_eq!(query.response().expect(200).text(), "counted to 6000000\n");
+    assert_eq!(query.response().expect(200).text(), "counted to 2000000\n");
 }
 
 fn three_clients_at_once(isolation: &str) {
@@ -123,11 +127,11 @@ fn three_clients_at_once(isolation: &str) {
     let whole = Stretch::of(&at_once);
     assert!(whole.is_within(wait), "{query:#}\n{at_once:#}");
     assert!(spans(&at_once, "suspended", None).is_empty(), "{at_once:#}");
-    assert_eq!(spans(&at_once, "on-loop", None).len(), 1, "{at_once:#}");
+    assert!(!spans(&at_once, "on-loop", None).is_empty(), "{at_once:#}");
 
     // Also the file: a host thread worked within each of its waits. One may be so quick that its work
     // is done before the guest has to wait.
-    assert!(!spans(&file, "suspended", None).is_empty(), "{file:#}");
+    assert!(!spans(&file, "host-thread", Some("files.read")).is_empty(), "{file:#}");
     for span in file["spans"].as_array().expect("a list") {
         if span["what"] == "host-thread" {
             let operation = span["operation"].as_str().expect("a name");
@@ -249,17 +253,23 @@ fn the_trace_has_the_same_spans_in_the_format_that_viewers_read() {
 
 #[test]
 fn waits_that_go_on_at_once_are_in_rows_of_their_own() {
-    let service = Upstream::start(|_| answer("a service"));
+    // None is answered before all have come.
+    let all = Barrier::new(3);
+    let service = Upstream::start(move |_| {
+        all.wait();
+        answer("a service")
+    });
     let here = format!("http://{}", service.address);
     let handler = example("aggregate")
         .set(&format!("grants.fetch = [\"{here}\"]"))
         .set(&format!("environment.UPSTREAMS = \"{here}/a {here}/b {here}/c\""));
     let hob = Serve::new([handler]).start();
     hob.get("/aggregate").expect(200);
-    let waits = spans(&request(&hob, "/aggregate"), "suspended", None);
+    let waits = spans(&request(&hob, "/aggregate"), "suspended", Some("fetch.send"));
     let overlap =
         |one: &Stretch, other: &Stretch| one.begun < other.ended && other.begun < one.ended;
-    assert!(waits.iter().filter(|wait| overlap(wait, &waits[0])).count() >= 3, "{waits:?}");
+    let is_beside_all = |wait: &Stretch| waits.iter().all(|other| overlap(wait, other));
+    assert!(waits.len() == 3 && waits.iter().all(is_beside_all), "{waits:?}");
     // That they do not overlap in a row is checked there.
     let events = events_of(&timeline(&hob, "?format=trace"));
     assert_eq!(events, expected_events(&timeline(&hob, "")));
