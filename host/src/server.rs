@@ -3,10 +3,11 @@
 
 mod access;
 mod compression;
+mod descriptors;
 mod dispatch;
+mod household;
 mod index;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -19,10 +20,10 @@ use std::time::Instant;
 use futures_util::future::{Either, select};
 
 use crate::admin::AdminService;
-use crate::capabilities::{Dns, Granted, GuestContext, Stdio, StoreError, Stores};
+use crate::capabilities::{GuestContext, Stdio, StoreError};
 use crate::config::{Config, HandlerConfig};
 use crate::engine::{Cache, ComponentFile, Engines, FileError, Ticker, TickerHandle};
-use crate::event_loop::{Clock, EventLoop, HostQueue, HostThreads, Pending, Settle};
+use crate::event_loop::{Clock, EventLoop, HostThreads, Pending, Settle};
 use crate::handlers::{DeployError, Deployment, Handler, Isolation, Plan};
 use crate::limits;
 use crate::observe::{
@@ -30,7 +31,11 @@ use crate::observe::{
 };
 use crate::tenants::Routes;
 use crate::wire::{self, Acceptor, Client, Tls, TlsError};
+use descriptors::{connections_allowed, outbound_allowed};
 use dispatch::{Dispatcher, Parts};
+use household::{Household, households};
+
+pub use descriptors::raise_descriptor_limit;
 
 /// Why a server does not start. The message says what is wrong, where, and what to do.
 #[derive(Debug)]
@@ -231,7 +236,6 @@ impl Server {
             host_threads,
             households,
             tls,
-            dns: Dns::default(),
             metrics,
             unrouted,
             ready: AtomicBool::new(true),
@@ -282,7 +286,6 @@ struct Site {
     households: Vec<Household>,
     /// There only when someone may send requests.
     tls: Option<Tls>,
-    dns: Dns,
     metrics: Arc<ServerMetrics>,
     unrouted: Arc<HandlerMetrics>,
     /// Cleared when the server begins to drain.
@@ -297,30 +300,6 @@ struct Seat {
     metrics: Arc<LoopMetrics>,
     timeline: Timeline,
     stopped: Pending<()>,
-}
-
-/// What a handler has of its tenant's: its place in the host threads' turns, and what it is
-/// granted.
-struct Household {
-    /// Which of the tenants it is.
-    tenant: usize,
-    queue: HostQueue,
-    granted: Granted,
-}
-
-/// Opens what the handlers are granted. Each tenant has one queue and one set of stores.
-fn households(config: &Config, pool: &HostThreads) -> Result<Vec<Household>, StartError> {
-    let mut tenants: BTreeMap<&str, (usize, HostQueue, Stores)> = BTreeMap::new();
-    let mut households = Vec::new();
-    for handler in &config.handlers {
-        let next = tenants.len();
-        let (tenant, queue, stores) = tenants
-            .entry(&handler.tenant)
-            .or_insert_with(|| (next, pool.queue(), Stores::new(&config.data, &handler.tenant)));
-        let granted = stores.open(&handler.grants).map_err(StartError::Store)?;
-        households.push(Household { tenant: *tenant, queue: queue.clone(), granted });
-    }
-    Ok(households)
 }
 
 /// Loading the system's certificates takes a while, and most servers need none.
@@ -391,7 +370,7 @@ impl Seat {
                     granted: household.granted.clone(),
                     party: household.tenant,
                     client: client.clone(),
-                    dns: site.dns.clone(),
+                    dns: household.dns.clone(),
                     coders: Arc::default(),
                     timeline: timeline.clone(),
                     resumed: is_shared.then(Mutex::default),
@@ -419,10 +398,12 @@ impl Seat {
         acceptor.listen(listener)?;
         let admin = match admin {
             Some(listener) => {
-                let service = AdminService::new(site.metrics.clone(), {
+                let (remote, queue) = (handle.remote(), site.host_threads.queue());
+                let is_ready = {
                     let site = site.clone();
                     move || site.ready.load(Ordering::Relaxed)
-                });
+                };
+                let service = AdminService::new(site.metrics.clone(), is_ready, remote, queue);
                 wire_limits.connections = limits::ADMIN_CONNECTIONS_MAX;
                 let acceptor = Acceptor::new(handle, service, wire_limits, Arc::default());
                 acceptor.listen(listener)?;
@@ -460,40 +441,4 @@ impl Seated {
             drop(admin);
         })
     }
-}
-
-/// Descriptors the process may have.
-fn descriptors() -> usize {
-    let allowed = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    allowed.map_or(usize::MAX, |allowed| allowed as usize)
-}
-
-/// Descriptors that the outbound connections of one loop may take. Where there are few, half of them
-/// stay for those who ask.
-fn outbound_allowed(config: &Config, sends: bool) -> usize {
-    let half = descriptors() / 2 / config.loops;
-    if sends { limits::OUTBOUND_CONNECTIONS_MAX.min(half.max(1)) } else { 0 }
-}
-
-/// Descriptors that the connections of one loop may take, of those the process may have.
-fn connections_allowed(config: &Config, sends: bool) -> usize {
-    let loops = config.loops;
-    let names = |handler: &HandlerConfig| {
-        let tenant = handler.tenant.clone();
-        handler.grants.databases().map(move |name| (tenant.clone(), name)).collect::<Vec<_>>()
-    };
-    let databases: BTreeSet<_> = config.handlers.iter().flat_map(names).collect();
-    let reserved = limits::DESCRIPTORS_RESERVED
-        + loops * (limits::DESCRIPTORS_PER_LOOP + outbound_allowed(config, sends))
-        + databases.len() * limits::DESCRIPTORS_PER_DATABASE;
-    (descriptors().saturating_sub(reserved) / loops).max(1)
-}
-
-/// Raises the soft limit of open descriptors to the hard one: every connection is a descriptor.
-pub fn raise_descriptor_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    // What cannot be raised stays; connections beyond it are refused.
-    let _ = setrlimit(Resource::Nofile, limit);
 }

@@ -63,7 +63,7 @@ fn rooms_import_only_what_the_table_allows() {
         ("handlers", &["capabilities", "engine", "event_loop", "wire", "limits", "observe"]),
         ("tenants", &["limits"]),
         ("config", &["capabilities", "handlers", "wire", "limits"]),
-        ("admin", &["wire", "observe", "limits"]),
+        ("admin", &["event_loop", "wire", "observe", "limits"]),
         (
             "server",
             &[

@@ -2,6 +2,7 @@
 //! from outside by default.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -10,44 +11,74 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
-use crate::observe::{ServerMetrics, render, timeline_json, timeline_trace};
+use crate::event_loop::{HostQueue, Remote, Work};
+use crate::observe::{ServerMetrics, Timeline, render, timeline_json, timeline_trace};
 use crate::wire::{Exchange, Fault, Incoming, Service};
 
 /// Answers on the second listener.
 pub struct AdminService {
     metrics: Arc<ServerMetrics>,
     is_ready: Box<dyn Fn() -> bool>,
+    remote: Remote,
+    queue: HostQueue,
 }
 
+/// Shown for what takes longer than a loop may: a host thread makes it.
+const TIMELINE: Work = Work::quick("admin.timeline");
+
 impl AdminService {
-    /// A service that shows these metrics, and is ready while `is_ready` says so.
-    pub fn new(metrics: Arc<ServerMetrics>, is_ready: impl Fn() -> bool + 'static) -> Self {
-        AdminService { metrics, is_ready: Box::new(is_ready) }
+    /// A service that shows these metrics, is ready while `is_ready` says so, and has its own turn on
+    /// the host threads.
+    pub fn new(
+        metrics: Arc<ServerMetrics>,
+        is_ready: impl Fn() -> bool + 'static,
+        remote: Remote,
+        queue: HostQueue,
+    ) -> Self {
+        AdminService { metrics, is_ready: Box::new(is_ready), remote, queue }
     }
 
-    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    fn answer(&self, request: &Request<Incoming>) -> Answer {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return text(StatusCode::METHOD_NOT_ALLOWED, "GET only\n".into());
+            return at_once(text(StatusCode::METHOD_NOT_ALLOWED, "GET only\n".into()));
         }
-        match request.uri().path() {
+        at_once(match request.uri().path() {
             // That this is answered at all shows that the loop turns.
             "/healthz" => text(StatusCode::OK, "ok\n".into()),
             "/readyz" if (self.is_ready)() => text(StatusCode::OK, "ready\n".into()),
             "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n".into()),
             "/metrics" => typed("text/plain; version=0.0.4", render(&self.metrics)),
             "/debug/timeline" => match request.uri().query() {
-                None => typed("application/json", timeline_json(&self.metrics.timelines)),
-                Some("format=trace") => {
-                    typed("application/json", timeline_trace(&self.metrics.timelines))
-                }
+                None => return self.timeline(timeline_json),
+                Some("format=trace") => return self.timeline(timeline_trace),
                 Some(_) => text(StatusCode::BAD_REQUEST, "the query may be format=trace\n".into()),
             },
             _ => text(
                 StatusCode::NOT_FOUND,
                 "try /healthz, /readyz, /metrics or /debug/timeline\n".into(),
             ),
-        }
+        })
     }
+
+    fn timeline(&self, render: fn(&[Timeline]) -> String) -> Answer {
+        let metrics = self.metrics.clone();
+        let made =
+            self.remote.host_thread(&self.queue, TIMELINE, move || render(&metrics.timelines));
+        Box::pin(async {
+            match made.await {
+                Ok(body) => typed("application/json", body),
+                Err(_) => {
+                    text(StatusCode::SERVICE_UNAVAILABLE, "the host threads are busy\n".into())
+                }
+            }
+        })
+    }
+}
+
+type Answer = Pin<Box<dyn Future<Output = Response<Full<Bytes>>>>>;
+
+fn at_once(response: Response<Full<Bytes>>) -> Answer {
+    Box::pin(std::future::ready(response))
 }
 
 fn typed(format: &'static str, body: String) -> Response<Full<Bytes>> {
@@ -71,7 +102,7 @@ impl Service for AdminService {
         request: Request<Incoming>,
         _: Rc<Exchange>,
     ) -> impl Future<Output = Response<Full<Bytes>>> + 'static {
-        std::future::ready(self.answer(&request))
+        self.answer(&request)
     }
 
     fn refused(&self, _: Fault, _: Option<SocketAddr>) -> String {

@@ -1,6 +1,7 @@
 //! Owns the lookup of names: on host threads, with a small cache. For outbound requests, and as
 //! `hob:host/dns`.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
@@ -9,8 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use futures_util::future::Shared;
-use rustc_hash::FxHashMap;
+use futures_util::future::WeakShared;
 use wasmtime::component::{ComponentType, Lift, Linker, Lower};
 
 use super::treaty::Interface;
@@ -57,31 +57,40 @@ impl From<io::Error> for LookupFailed {
 }
 
 type Found = Result<Arc<[IpAddr]>, LookupFailed>;
-type Lookup = Shared<Pin<Box<dyn Future<Output = Found> + Send>>>;
+type Asking = Pin<Box<dyn Future<Output = Found> + Send>>;
 
-/// The names looked up lately, for all loops and tenants. Cheap to clone.
+/// The names a tenant has looked up lately, on all loops. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Dns {
-    names: Arc<Mutex<FxHashMap<String, Known>>>,
+    names: Arc<Mutex<Names>>,
 }
 
-/// A name that is being looked up, or was; whoever asks meanwhile waits for the same answer.
-struct Known {
-    since: Instant,
-    lookup: Lookup,
+/// Not one of the fast maps: guests choose the keys.
+type Names = HashMap<String, Known>;
+
+/// What is known of a name.
+enum Known {
+    /// It is being looked up as long as anyone waits for it; whoever asks meanwhile waits too.
+    Asked(WeakShared<Asking>),
+    /// It was looked up.
+    Answered { found: Found, at: Instant },
 }
 
 impl Known {
     /// The system's resolver tells no time to live, so answers are kept for a time that is short
     /// for all of them. That there was no room to ask is no answer.
     fn is_fresh(&self, now: Instant) -> bool {
-        let kept = match self.lookup.peek() {
-            None => limits::DNS_LOOKUP_MAX,
-            Some(Ok(_)) => limits::DNS_KEPT,
-            Some(Err(LookupFailed::Busy)) => Duration::ZERO,
-            Some(Err(_)) => limits::DNS_FAILURE_KEPT,
-        };
-        now - self.since < kept
+        match self {
+            Known::Asked(lookup) => lookup.upgrade().is_some(),
+            Known::Answered { found, at } => {
+                let kept = match found {
+                    Ok(_) => limits::DNS_KEPT,
+                    Err(LookupFailed::Busy) => Duration::ZERO,
+                    Err(_) => limits::DNS_FAILURE_KEPT,
+                };
+                now.saturating_duration_since(*at) < kept
+            }
+        }
     }
 }
 
@@ -106,8 +115,16 @@ impl Dns {
         let name = name.to_ascii_lowercase();
         let now = Instant::now();
         let mut names = self.names.lock().expect("names");
-        if let Some(known) = names.get(&name).filter(|known| known.is_fresh(now)) {
-            return known.lookup.clone().right_future();
+        match names.get(&name).filter(|known| known.is_fresh(now)) {
+            Some(Known::Answered { found, .. }) => {
+                return std::future::ready(found.clone()).left_future();
+            }
+            Some(Known::Asked(lookup)) => {
+                if let Some(lookup) = lookup.upgrade() {
+                    return lookup.right_future();
+                }
+            }
+            None => {}
         }
         if names.len() >= limits::DNS_NAMES_MAX {
             names.retain(|_, known| known.is_fresh(now));
@@ -115,9 +132,28 @@ impl Dns {
                 names.clear();
             }
         }
-        let lookup = ask(context, request, name.clone()).boxed().shared();
-        names.insert(name, Known { since: now, lookup: lookup.clone() });
+        let lookup = self.ask(context, request, name.clone()).boxed().shared();
+        if let Some(asked) = lookup.downgrade() {
+            names.insert(name, Known::Asked(asked));
+        }
         lookup.right_future()
+    }
+
+    fn ask(
+        &self,
+        context: &GuestContext,
+        request: Option<u64>,
+        name: String,
+    ) -> impl Future<Output = Found> + Send + use<> {
+        let (names, asked) = (self.names.clone(), name.clone());
+        let work = LOOKUP.for_request(request);
+        let pending = context.remote.host_thread(&context.queue, work, move || resolve(&asked));
+        async move {
+            let found = pending.await.unwrap_or_else(|refused| Err(refused.into()));
+            let answered = Known::Answered { found: found.clone(), at: Instant::now() };
+            names.lock().expect("names").insert(name, answered);
+            found
+        }
     }
 }
 
@@ -125,18 +161,6 @@ impl Dns {
 fn is_name(name: &str) -> bool {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
     !name.is_empty() && name.len() <= limits::DNS_NAME_BYTES_MAX && name.bytes().all(is_plain)
-}
-
-fn ask(
-    context: &GuestContext,
-    request: Option<u64>,
-    name: String,
-) -> impl Future<Output = Found> + Send + use<> {
-    let pending =
-        context
-            .remote
-            .host_thread(&context.queue, LOOKUP.for_request(request), move || resolve(&name));
-    async { pending.await.unwrap_or_else(|refused| Err(refused.into())) }
 }
 
 #[expect(clippy::disallowed_methods, reason = "runs on a host thread")]

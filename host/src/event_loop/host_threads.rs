@@ -8,7 +8,7 @@
 //! Jobs come through queues of bounded length, one for each party that is to have its share. A
 //! thread that is free takes the next job of the next queue, quick ones first. Slow ones are never
 //! on more than half of the threads (with a single thread, on that one), and never on none while a
-//! thread becomes free twice.
+//! thread becomes free twice; of several parties none has all the threads for slow ones.
 
 use std::collections::VecDeque;
 use std::io;
@@ -82,6 +82,8 @@ struct Inner {
 
 struct Job {
     work: Work,
+    /// Whose it is.
+    party: usize,
     queued: Instant,
     run: Run,
 }
@@ -92,6 +94,11 @@ type Run = Box<dyn FnOnce(Note<'_>) + Send>;
 impl Job {
     fn is_slow(&self) -> bool {
         self.work.lane == Lane::Slow
+    }
+
+    /// Whose it is, if it is a slow one.
+    fn slow_of(&self) -> Option<usize> {
+        self.is_slow().then_some(self.party)
     }
 }
 
@@ -117,6 +124,7 @@ struct Jobs {
 struct Party {
     quick: VecDeque<Job>,
     slow: VecDeque<Job>,
+    slow_running: usize,
 }
 
 impl HostThreads {
@@ -156,7 +164,7 @@ impl HostThreads {
     /// Gives a job to a thread that is free. To be called with no lock held: a thread may have to be
     /// made, and that can fail.
     fn start(&self, job: Job, thread: usize) {
-        let place = Place { pool: self.clone(), thread, is_slow: job.is_slow() };
+        let place = Place { pool: self.clone(), thread, slow_of: job.slow_of() };
         self.inner.runtime.spawn_blocking(move || place.run(job));
     }
 
@@ -205,7 +213,7 @@ impl HostQueue {
     }
 
     fn push(&self, mut jobs: MutexGuard<'_, Jobs>, work: Work, run: Run) {
-        jobs.push(self.index, Job { work, queued: Instant::now(), run });
+        jobs.push(Job { work, party: self.index, queued: Instant::now(), run });
         let begun = jobs.begin();
         self.pool.note_waiting(&jobs);
         drop(jobs);
@@ -237,14 +245,14 @@ impl Jobs {
         }
     }
 
-    fn push(&mut self, index: usize, job: Job) {
-        let party = &mut self.parties[index];
+    fn push(&mut self, job: Job) {
+        let party = &mut self.parties[job.party];
         let (queue, turns) = match job.work.lane {
             Lane::Quick => (&mut party.quick, &mut self.quick_turns),
             Lane::Slow => (&mut party.slow, &mut self.slow_turns),
         };
         if queue.is_empty() {
-            turns.push_back(index);
+            turns.push_back(job.party);
         }
         queue.push_back(job);
         self.waiting += 1;
@@ -260,34 +268,54 @@ impl Jobs {
 
     /// The job whose turn it is.
     fn next(&mut self) -> Option<Job> {
-        let slow_fits = self.slow_running < (self.busy.len() / 2).max(1);
         let slow_is_due = self.slow_running == 0 && !self.slow_was_last;
         let job = if slow_is_due {
-            self.take(Lane::Slow).or_else(|| self.take(Lane::Quick))
+            self.take_slow().or_else(|| self.take_quick())
         } else {
-            self.take(Lane::Quick).or_else(|| if slow_fits { self.take(Lane::Slow) } else { None })
+            self.take_quick().or_else(|| self.take_slow())
         }?;
         self.waiting -= 1;
-        self.slow_running += usize::from(job.is_slow());
         self.slow_was_last = job.is_slow();
+        if job.is_slow() {
+            self.slow_running += 1;
+            self.parties[job.party].slow_running += 1;
+        }
         Some(job)
     }
 
-    /// The next job of the next party.
-    fn take(&mut self, lane: Lane) -> Option<Job> {
-        let turns = match lane {
-            Lane::Quick => &mut self.quick_turns,
-            Lane::Slow => &mut self.slow_turns,
-        };
-        let index = turns.pop_front()?;
-        let party = &mut self.parties[index];
-        let queue = match lane {
-            Lane::Quick => &mut party.quick,
-            Lane::Slow => &mut party.slow,
-        };
+    /// A slow job is over, of this party.
+    fn end_slow(&mut self, party: usize) {
+        self.slow_running -= 1;
+        self.parties[party].slow_running -= 1;
+    }
+
+    /// The next quick job of the next party.
+    fn take_quick(&mut self) -> Option<Job> {
+        let index = self.quick_turns.pop_front()?;
+        let queue = &mut self.parties[index].quick;
         let job = queue.pop_front();
         if !queue.is_empty() {
-            turns.push_back(index);
+            self.quick_turns.push_back(index);
+        }
+        job
+    }
+
+    /// The same of slow ones, if one more may run. No party has all the threads for them: its jobs
+    /// may take long, and another's must not wait for their end.
+    fn take_slow(&mut self) -> Option<Job> {
+        let most = (self.busy.len() / 2).max(1);
+        if self.slow_running >= most {
+            return None;
+        }
+        let most_of_one = if self.parties.len() > 1 { (most - 1).max(1) } else { most };
+        let parties = &self.parties;
+        let may_run = |index: &usize| parties[*index].slow_running < most_of_one;
+        let turn = self.slow_turns.iter().position(may_run)?;
+        let index = self.slow_turns.remove(turn)?;
+        let queue = &mut self.parties[index].slow;
+        let job = queue.pop_front();
+        if !queue.is_empty() {
+            self.slow_turns.push_back(index);
         }
         job
     }
@@ -297,8 +325,8 @@ impl Jobs {
 struct Place {
     pool: HostThreads,
     thread: usize,
-    /// Whether the job it is at is a slow one.
-    is_slow: bool,
+    /// Whose slow job it is at, if it is at one.
+    slow_of: Option<usize>,
 }
 
 impl Place {
@@ -307,10 +335,12 @@ impl Place {
     fn run(mut self, first: Job) {
         let mut next = Some(first);
         while let Some(job) = next {
-            self.is_slow = job.is_slow();
+            self.slow_of = job.slow_of();
             self.work(job);
             let mut jobs = self.pool.inner.jobs.lock().expect("host threads' jobs");
-            jobs.slow_running -= usize::from(std::mem::take(&mut self.is_slow));
+            if let Some(party) = self.slow_of.take() {
+                jobs.end_slow(party);
+            }
             next = jobs.next();
             self.pool.note_waiting(&jobs);
             if next.is_none() {
@@ -322,7 +352,7 @@ impl Place {
     }
 
     fn work(&self, job: Job) {
-        let Job { work, queued, run } = job;
+        let Job { work, queued, run, .. } = job;
         let begun = Instant::now();
         run(&|| {
             let ended = Instant::now();
@@ -342,7 +372,9 @@ impl Drop for Place {
         if self.thread != usize::MAX {
             let mut jobs = self.pool.inner.jobs.lock().expect("host threads' jobs");
             jobs.busy[self.thread] = false;
-            jobs.slow_running -= usize::from(self.is_slow);
+            if let Some(party) = self.slow_of {
+                jobs.end_slow(party);
+            }
         }
     }
 }

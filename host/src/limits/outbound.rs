@@ -33,8 +33,8 @@ pub const OUTBOUND_BETWEEN_BYTES: Duration = Duration::from_secs(30);
 /// Bytes of a piece of a response that a guest reads.
 pub const OUTBOUND_PIECE_BYTES_MAX: usize = 1024 * 1024;
 
-/// Names that are remembered with their addresses, for all tenants.
-pub const DNS_NAMES_MAX: usize = 4096;
+/// Names that are remembered with their addresses, of one tenant.
+pub const DNS_NAMES_MAX: usize = 1024;
 
 /// Bytes of a name: RFC 1035 has 255 with the lengths in it.
 pub const DNS_NAME_BYTES_MAX: usize = 253;
@@ -48,9 +48,6 @@ pub const DNS_KEPT: Duration = Duration::from_secs(30);
 
 /// How long it is kept that a name has none, so that a misspelt one does not hold the host threads.
 pub const DNS_FAILURE_KEPT: Duration = Duration::from_secs(5);
-
-/// How long a lookup under way is joined by others that ask for the same name.
-pub const DNS_LOOKUP_MAX: Duration = Duration::from_secs(30);
 
 /// Bytes read at once from another server. They are on the stack and zeroed first, so few.
 pub const OUTBOUND_READ_BYTES: usize = 8 * 1024;

@@ -45,6 +45,7 @@ pub struct Timeline {
     entries: Arc<Mutex<VecDeque<Entry>>>,
 }
 
+#[derive(Clone)]
 struct Entry {
     request: u64,
     begun: Instant,
@@ -89,7 +90,9 @@ fn stories(timelines: &[Timeline]) -> Vec<(String, Story)> {
         let at = |moment: Instant| {
             moment.saturating_duration_since(timeline.origin).as_nanos() as f64 / 1e3
         };
-        for entry in &*timeline.entries.lock().expect("timeline") {
+        // Copied, so that the loop whose timeline it is does not wait for what follows.
+        let entries = timeline.entries.lock().expect("timeline").clone();
+        for entry in &entries {
             let story = stories.entry(entry.request).or_default();
             let (begun, ended) = (at(entry.begun), at(entry.ended));
             if let Happening::Request { handler, status, event_loop } = &entry.what {

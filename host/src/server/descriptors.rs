@@ -1,0 +1,42 @@
+//! Owns the division of the process's descriptors.
+
+use std::collections::BTreeSet;
+
+use crate::config::{Config, HandlerConfig};
+use crate::limits;
+
+/// Descriptors the process may have.
+fn descriptors() -> usize {
+    let allowed = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    allowed.map_or(usize::MAX, |allowed| allowed as usize)
+}
+
+/// Descriptors that the outbound connections of one loop may take. Where there are few, half of them
+/// stay for those who ask.
+pub(super) fn outbound_allowed(config: &Config, sends: bool) -> usize {
+    let half = descriptors() / 2 / config.loops;
+    if sends { limits::OUTBOUND_CONNECTIONS_MAX.min(half.max(1)) } else { 0 }
+}
+
+/// Descriptors that the connections of one loop may take, of those the process may have.
+pub(super) fn connections_allowed(config: &Config, sends: bool) -> usize {
+    let loops = config.loops;
+    let names = |handler: &HandlerConfig| {
+        let tenant = handler.tenant.clone();
+        handler.grants.databases().map(move |name| (tenant.clone(), name)).collect::<Vec<_>>()
+    };
+    let databases: BTreeSet<_> = config.handlers.iter().flat_map(names).collect();
+    let reserved = limits::DESCRIPTORS_RESERVED
+        + loops * (limits::DESCRIPTORS_PER_LOOP + outbound_allowed(config, sends))
+        + databases.len() * limits::DESCRIPTORS_PER_DATABASE;
+    (descriptors().saturating_sub(reserved) / loops).max(1)
+}
+
+/// Raises the soft limit of open descriptors to the hard one: every connection is a descriptor.
+pub fn raise_descriptor_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // What cannot be raised stays; connections beyond it are refused.
+    let _ = setrlimit(Resource::Nofile, limit);
+}
