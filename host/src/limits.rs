@@ -277,6 +277,10 @@ pub const FILE_WHOLE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of a piece of a file that is read piece by piece.
 pub const FILE_PIECE_BYTES_MAX: usize = 1024 * 1024;
 
+/// Bytes that one tenant's calls under way may have handed over to `files` and `fetch`: sixteen of the
+/// largest.
+pub const HELD_BYTES_PER_TENANT_MAX: usize = 16 * HOSTCALL_BYTES_MAX;
+
 /// Files that one tenant may have open in pieces at once: each is a descriptor.
 pub const OPEN_FILES_PER_TENANT_MAX: usize = 256;
 

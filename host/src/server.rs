@@ -371,6 +371,7 @@ impl Seat {
                     party: household.tenant,
                     client: client.clone(),
                     dns: household.dns.clone(),
+                    held: household.held.clone(),
                     coders: Arc::default(),
                     timeline: timeline.clone(),
                     resumed: is_shared.then(Mutex::default),

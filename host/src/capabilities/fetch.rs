@@ -141,8 +141,15 @@ pub(super) fn link(
         "send",
         SEND,
         |state, (request, body): (Request, Vec<u8>)| {
-            let begun = begin(state, request, Full::new(Bytes::from(body)));
-            Ok(async { receive(begun?.await?).await })
+            let held = state.context.held.hold(body.len());
+            let begun = match &held {
+                Ok(_) => begin(state, request, Full::new(Bytes::from(body))),
+                Err(_) => Err(Error::Busy),
+            };
+            Ok(async move {
+                let _held = held;
+                receive(begun?.await?).await
+            })
         },
         hand_over,
     )?;
@@ -171,8 +178,12 @@ pub(super) fn link(
         "[method]upload.write",
         WRITE,
         |state, (upload, data): (Resource<Upload>, Vec<u8>)| {
+            let held = state.context.held.hold(data.len());
             let writing = state.table.get(&upload)?.write(data);
-            Ok(writing)
+            Ok(async move {
+                let _held = held.map_err(|_| Error::Busy)?;
+                writing.await
+            })
         },
     )?;
     fetch.suspending_then(

@@ -227,14 +227,20 @@ pub(super) fn link(
         },
     )?;
     files.suspending("write", WRITE.operation, |state, (path, data): (String, Vec<u8>)| {
+        let held = state.context.held.hold(data.len());
         Ok(state.to_write(WRITE, move |files| {
+            let _held = held?;
             let mut unfinished = Unfinished::new(&files.folder, &files.scratch, path)?;
             unfinished.write(&data)?;
             unfinished.finish()
         }))
     })?;
     files.suspending("append", APPEND.operation, |state, (path, data): (String, Vec<u8>)| {
-        Ok(state.to_write(APPEND, move |files| disk::append(&files.folder, &path, &data)))
+        let held = state.context.held.hold(data.len());
+        Ok(state.to_write(APPEND, move |files| {
+            let _held = held?;
+            disk::append(&files.folder, &path, &data)
+        }))
     })?;
     files.suspending(
         "list",
@@ -315,7 +321,9 @@ fn link_pieces(files: &mut Interface<'_>) -> wasmtime::Result<()> {
         WRITE_PIECE.operation,
         |state, (writer, data): (Resource<Writer>, Vec<u8>)| {
             let unfinished = state.table.get(&writer)?.unfinished.clone();
+            let held = state.context.held.hold(data.len());
             Ok(state.blocking(WRITE_PIECE, move || {
+                let _held = held?;
                 let mut unfinished = unfinished.lock().expect("a writer");
                 unfinished.as_mut().ok_or_else(finished)?.write(&data)
             }))

@@ -12,6 +12,7 @@ mod egress;
 mod fetch;
 mod files;
 mod grants;
+mod held;
 mod keyvalue;
 mod kv;
 mod link;
@@ -39,6 +40,7 @@ pub use config::{Secret, Settings};
 pub use dns::Dns;
 pub use egress::{Egress, EgressRule};
 pub use grants::{Access, Grants, Missing, SqlGrant};
+pub use held::HeldBytes;
 pub use link::{current_request, linker};
 pub use sql::MigrationError;
 pub use stdio::{Lines, Speaker, Stdio, Stream};
@@ -67,6 +69,8 @@ pub struct GuestContext {
     pub queue: HostQueue,
     /// What it was granted.
     pub granted: Granted,
+    /// What its tenant's calls hold of the host's memory.
+    pub held: HeldBytes,
     /// Its tenant among those that share the outbound connections.
     pub party: usize,
     /// Sends its requests.

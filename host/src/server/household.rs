@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::StartError;
-use crate::capabilities::{Dns, Granted, Stores};
+use crate::capabilities::{Dns, Granted, HeldBytes, Stores};
 use crate::config::Config;
 use crate::event_loop::{HostQueue, HostThreads};
 
@@ -15,6 +15,7 @@ pub(super) struct Household {
     pub(super) tenant: usize,
     pub(super) queue: HostQueue,
     pub(super) dns: Dns,
+    pub(super) held: HeldBytes,
     pub(super) granted: Granted,
 }
 
@@ -30,7 +31,8 @@ pub(super) fn households(
         let tenant = tenants.len();
         let (household, stores) = tenants.entry(&handler.tenant).or_insert_with(|| {
             let granted = Granted::default();
-            let household = Household { tenant, queue: pool.queue(), dns: Dns::default(), granted };
+            let (queue, dns, held) = (pool.queue(), Dns::default(), HeldBytes::default());
+            let household = Household { tenant, queue, dns, held, granted };
             (household, Stores::new(&config.data, &handler.tenant))
         });
         let granted = stores.open(&handler.grants).map_err(StartError::Store)?;
