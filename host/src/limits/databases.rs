@@ -33,6 +33,9 @@ pub const SQL_TRANSACTION_TIME: Duration = Duration::from_secs(10);
 /// A cursor that gives no row for so long is closed: it keeps the log of the database from shrinking.
 pub const SQL_CURSOR_IDLE: Duration = Duration::from_secs(30);
 
+/// Time for a cursor in all, for the same reason: a client may be slow for as long as it likes.
+pub const SQL_CURSOR_TIME: Duration = Duration::from_secs(60);
+
 /// Calls for a cursor's next rows that may wait for the one before.
 pub const SQL_CURSOR_CALLS_MAX: usize = 4;
 
