@@ -185,8 +185,12 @@ fn tags_are_weakened_and_ranges_not_promised() {
     assert_eq!(weak.header("etag"), Some("W/\"v1\""));
     let vary = ask(&hob, &[PLAIN, gzip, "x-answer-vary: Accept-Encoding, Origin"], &text());
     assert_eq!(vary.header("vary"), Some("Accept-Encoding, Origin"));
-    // An answer that says only that nothing has changed has the tag that the body had.
-    let same = ask(&hob, &[gzip, "x-status: 304", "x-answer-etag: \"v1\""], "");
+    // An answer that says only that nothing has changed has the tag that the client's body had.
+    let not_modified = [gzip, "x-status: 304", "x-answer-etag: \"v1\""];
+    let strong = ask(&hob, &[&not_modified[..], &["if-none-match: \"v1\""]].concat(), "");
+    assert_eq!((strong.status, strong.header("etag")), (304, Some("\"v1\"")));
+    let weak = "if-none-match: \"v0\", W/\"v1\"";
+    let same = ask(&hob, &[&not_modified[..], &[weak]].concat(), "");
     assert_eq!((same.status, same.header("etag")), (304, Some("W/\"v1\"")));
     assert_eq!(same.header("content-encoding"), None);
     assert_eq!(same.header("vary"), Some("accept-encoding"));

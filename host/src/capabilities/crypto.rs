@@ -130,11 +130,17 @@ fn link_digests(crypto: &mut Interface<'_>) -> wasmtime::Result<()> {
         "hkdf",
         HKDF.operation,
         |state, (algorithm, secret, salt, info, length): (HmacAlgorithm, Bytes, Bytes, Bytes, u32)| {
+            if info.len() > limits::HKDF_INFO_BYTES_MAX {
+                let what = format!("info has more than {} bytes", limits::HKDF_INFO_BYTES_MAX);
+                return Ok(Either::Left(ready(Err(invalid(what)))));
+            }
             // Each block of the output hashes `info` again.
             let blocks = 1 + length as usize / algorithm.length();
             let size = secret.len() + salt.len() + (info.len() + 128) * blocks;
             let size = algorithm.weight(size);
-            Ok(state.by_size(size, HKDF, move || algorithm.expand(&secret, &salt, &info, length)))
+            Ok(Either::Right(state.by_size(size, HKDF, move || {
+                algorithm.expand(&secret, &salt, &info, length)
+            })))
         },
     )?;
     crypto.suspending("equal", EQUAL.operation, |state, (one, other): (Bytes, Bytes)| {
