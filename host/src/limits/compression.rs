@@ -58,3 +58,6 @@ pub const DECODER_INPUT_BYTES_MAX: usize = 1024 * 1024;
 /// Encoders and decoders that the guests of one handler may have open on one loop: each has a
 /// window of its own.
 pub const CODERS_MAX: usize = 64;
+
+/// Calls of one encoder, decoder or hasher that may be under way: one works and the others wait for it.
+pub const CODER_CALLS_MAX: usize = 64;
