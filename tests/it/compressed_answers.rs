@@ -317,6 +317,25 @@ fn a_long_streamed_answer_comes_whole_and_one_that_breaks_off_does_not_look_whol
     }
 }
 
+/// The handler's body goes on as long as its request does, which has no end here.
+#[test]
+fn a_streamed_answer_ends_when_its_length_is_there() {
+    let hob = serve();
+    let text = text();
+    for coding in ["gzip", "br", "zstd"] {
+        let mut client = hob.client();
+        client.send(format!(
+            "POST /on/mirror-stream HTTP/1.1\r\nhost: hob\r\ntransfer-encoding: chunked\r\n\
+             accept-encoding: {coding}\r\nx-answer-content-length: {}\r\n{PLAIN}\r\n\r\n",
+            text.len()
+        ));
+        client.send(format!("{:x}\r\n{text}\r\n", text.len()));
+        let answer = client.response().expect(200);
+        assert_eq!(answer.header("content-encoding"), Some(coding));
+        assert!(decoded(&answer) == text.as_bytes());
+    }
+}
+
 /// The handler's body is an endless stream; a client that does not read stops it.
 #[test]
 fn a_client_that_does_not_read_stops_the_handler() {
