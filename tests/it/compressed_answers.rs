@@ -185,8 +185,12 @@ fn tags_are_weakened_and_ranges_not_promised() {
     assert_eq!(weak.header("etag"), Some("W/\"v1\""));
     let vary = ask(&hob, &[PLAIN, gzip, "x-answer-vary: Accept-Encoding, Origin"], &text());
     assert_eq!(vary.header("vary"), Some("Accept-Encoding, Origin"));
-    // An answer that says only that nothing has changed has the tag that the body had.
-    let same = ask(&hob, &[gzip, "x-status: 304", "x-answer-etag: \"v1\""], "");
+    // An answer that says only that nothing has changed has the tag that the client's body had.
+    let not_modified = [gzip, "x-status: 304", "x-answer-etag: \"v1\""];
+    let strong = ask(&hob, &[&not_modified[..], &["if-none-match: \"v1\""]].concat(), "");
+    assert_eq!((strong.status, strong.header("etag")), (304, Some("\"v1\"")));
+    let weak = "if-none-match: \"v0\", W/\"v1\"";
+    let same = ask(&hob, &[&not_modified[..], &[weak]].concat(), "");
     assert_eq!((same.status, same.header("etag")), (304, Some("W/\"v1\"")));
     assert_eq!(same.header("content-encoding"), None);
     assert_eq!(same.header("vary"), Some("accept-encoding"));
@@ -310,6 +314,25 @@ fn a_long_streamed_answer_comes_whole_and_one_that_breaks_off_does_not_look_whol
         let length = format!("x-answer-content-length: {}", long.len());
         let right = hob.exchange(request("/on/mirror-stream", &[&accept, PLAIN, &length], &long));
         assert!(decoded(&right.expect(200)) == long.as_bytes());
+    }
+}
+
+/// The handler's body goes on as long as its request does, which has no end here.
+#[test]
+fn a_streamed_answer_ends_when_its_length_is_there() {
+    let hob = serve();
+    let text = text();
+    for coding in ["gzip", "br", "zstd"] {
+        let mut client = hob.client();
+        client.send(format!(
+            "POST /on/mirror-stream HTTP/1.1\r\nhost: hob\r\ntransfer-encoding: chunked\r\n\
+             accept-encoding: {coding}\r\nx-answer-content-length: {}\r\n{PLAIN}\r\n\r\n",
+            text.len()
+        ));
+        client.send(format!("{:x}\r\n{text}\r\n", text.len()));
+        let answer = client.response().expect(200);
+        assert_eq!(answer.header("content-encoding"), Some(coding));
+        assert!(decoded(&answer) == text.as_bytes());
     }
 }
 

@@ -120,6 +120,15 @@ fn a_secret_that_is_not_there_is_a_fault_that_names_the_key() {
             assert!(outcome.stderr.contains(wanted), "{source}: {wanted}: {}", outcome.stderr);
         }
     }
+    // As are those that are no table at all, in whose place.
+    for whole in ["\"hush-literal\"", "[\"hush-literal\"]", "7", "true"] {
+        let outcome = checked(&scratch, &format!("secrets = {whole}"));
+        assert!(!outcome.success, "{whole}");
+        for wanted in ["hob.toml:5: ", "`secrets` is not a table"] {
+            assert!(outcome.stderr.contains(wanted), "{whole}: {}", outcome.stderr);
+        }
+        assert!(!outcome.stderr.contains("hush"), "{}", outcome.stderr);
+    }
     let twice = "config = { A = \"x\" }\nsecrets = { A = { env = \"HOB_TEST_TOKEN\" } }";
     let outcome = checked(&scratch, twice);
     assert!(!outcome.success && outcome.stderr.contains("hob.toml:6: `A` is in `config` and"));

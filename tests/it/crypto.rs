@@ -157,6 +157,9 @@ fn keys_are_expanded_as_the_standard_says() {
         ask(&hob, name, "hkdf?what=sha256&length=8160", &[secret, "", ""]).expect(200);
         expect_error(&hob, name, "hkdf?what=sha256&length=8161", &[secret, "", ""], "Invalid");
         expect_error(&hob, name, "hkdf?what=sha256&length=4294967295", &[secret], "Invalid");
+        let (most, more) = (&hex([7; 4096]), &hex([7; 4097]));
+        ask(&hob, name, "hkdf?what=sha256&length=42", &[secret, "", most]).expect(200);
+        expect_error(&hob, name, "hkdf?what=sha256&length=42", &[secret, "", more], "Invalid");
     }
 }
 

@@ -163,6 +163,39 @@ fn what_has_expired_is_never_seen_and_goes_with_later_writes() {
 }
 
 #[test]
+fn a_write_of_many_keys_takes_away_more_of_what_has_expired_than_it_adds() {
+    let house = granted([guest("capabilities")], "write");
+    house.run("capabilities", "set?key=a", "v");
+    let file = Connection::open(house.data.join("t/kv.db")).expect("a database");
+    let fill = "insert into entries (key, value, expires) with recursive n (i) as (select 1 union all \
+                select i + 1 from n where i < 300) select 'old:' || i, x'', 1 from n";
+    file.execute_batch(fill).expect("rows");
+    let many: Vec<_> = (0..100).map(|n| format!("new:{n}")).collect();
+    house.run("capabilities", "set-many", many.join("\n"));
+    assert_eq!(house.rows(), 1 + 100 + 300 - 200);
+    house.run("capabilities", "set?key=a", "v");
+    assert_eq!(house.rows(), 1 + 100 + 100 - 16);
+}
+
+#[test]
+fn a_list_ends_with_its_prefix() {
+    let house = granted([guest("capabilities")], "write");
+    let keys =
+        ["a", "ab", "a\u{10ffff}", "a\u{10ffff}z", "b", "\u{d7ff}x", "\u{e000}", "\u{10ffff}"];
+    house.run("capabilities", "set-many", keys.join("\n"));
+    for (prefix, wanted) in [
+        ("a", "a,ab,a\u{10ffff},a\u{10ffff}z end"),
+        ("a%F4%8F%BF%BF", "a\u{10ffff},a\u{10ffff}z end"),
+        ("%ED%9F%BF", "\u{d7ff}x end"),
+        ("%F4%8F%BF%BF", "\u{10ffff} end"),
+        ("c", " end"),
+    ] {
+        let listed = house.run("capabilities", &format!("list?key={prefix}&limit=9"), "");
+        assert_eq!(listed, wanted, "{prefix}");
+    }
+}
+
+#[test]
 fn keys_and_values_are_bounded() {
     let house = granted(every_mode(&GUESTS), "write");
     for name in house.hob.names() {

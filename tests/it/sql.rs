@@ -398,6 +398,12 @@ fn no_statement_leaves_the_database() {
             "pragma page_size = 65536",
             "select * from pragma_database_list",
             "create table _hob_migrations (a)",
+            "create table _HOB_migrations (a)",
+            "create view _hob_migrations as select 1",
+            "create index _hob_i on t (v)",
+            "create virtual table _hob_migrations using fts5(w)",
+            "; alter table t rename to \"_Hob_migrations\"",
+            "create trigger _hob_t after insert on t begin select 1; end",
         ] {
             let answer = house.ask(name, "query?db=main", sql);
             let refused = ["Denied", "Invalid"].contains(&answer.text());

@@ -95,6 +95,62 @@ fn slow_functions_do_not_hold_a_thread() {
 }
 
 #[test]
+fn many_slow_functions_without_a_loop_are_ended() {
+    let house = one();
+    let like = "v like p".to_owned() + &", v like p".repeat(499);
+    let pattern = "%0".repeat(200) + "%1%2";
+    for like in [like.clone(), like.replace("like", "glob").replace('p', "replace(p, '%', '*')")] {
+        let sql = format!(
+            "with b (v, p) as materialized (select hex(zeroblob(1900000)), '{pattern}') \
+             select {like} from b"
+        );
+        house.expect_error(NAME, "query?db=main", &sql, "TimedOut");
+    }
+    house.expect_error(NAME, "query?db=main", "select json_patch('{}', '{}')", "Invalid");
+}
+
+#[test]
+fn a_row_is_bounded_before_it_is_copied() {
+    let house = one();
+    let many = "v".to_owned() + &", v".repeat(499);
+    let sql =
+        format!("with b (v) as materialized (select hex(zeroblob(1900000))) select {many} from b");
+    house.expect_error(NAME, "query?db=main", &sql, "TooLarge");
+    house.expect_error(NAME, "cursor?db=main&max=1", &sql, "TooLarge");
+    // The largest row there may be is given.
+    let read = house.run(NAME, "cursor?db=main&max=1", "select zeroblob(4000000) as z");
+    assert!(read.starts_with("1 1 z\n"), "{}", &read[..20]);
+}
+
+#[test]
+fn a_query_that_writes_and_is_too_large_has_written_nothing() {
+    let house = one();
+    house.execute(NAME, &["create table t (v)"]);
+    let fill = "insert into t with recursive n (i) as (select 1 union all select i + 1 from n \
+                where i < 20000) select i from n returning v";
+    house.expect_error(NAME, "query?db=main", fill, "TooLarge");
+    assert_eq!(house.query(NAME, "select count(*) as c from t"), "c\ni0\n");
+    assert_eq!(house.query(NAME, "insert into t values (1) returning v"), "v\ni1\n");
+    assert_eq!(house.query(NAME, "select count(*) as c from t"), "c\ni1\n");
+}
+
+#[test]
+fn no_guest_ends_the_transaction_that_the_host_began() {
+    let house = one();
+    house.execute(NAME, &["create table t (v)"]);
+    let insert = "insert into t values (1)";
+    // So that the connection has begun and ended some before.
+    house.run(NAME, "batch?db=main", insert);
+    house.run(NAME, "transaction?db=main&end=rollback", insert);
+    for end in ["commit", "rollback", "begin immediate"] {
+        let sql = format!("{insert}\n--\n{end}\n--\nselect 1");
+        house.expect_error(NAME, "batch?db=main", &sql, "Denied");
+        house.expect_error(NAME, "transaction?db=main&end=commit", &sql, "Denied");
+    }
+    assert_eq!(house.query(NAME, "select count(*) as c from t"), "c\ni1\n");
+}
+
+#[test]
 fn writers_come_one_after_the_other_and_none_is_lost() {
     queue_of_writers(1);
 }

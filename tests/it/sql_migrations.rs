@@ -88,8 +88,16 @@ fn migrations_are_applied_in_order_and_once() {
     let hob = site.serve();
     let select = request(NAME, "query?db=main", "select title, stars from notes");
     assert_eq!(hob.exchange(&select).expect(200).text(), "title|stars\ntfirst|n\n");
-    let drop_ours = request(NAME, "execute?db=main", "drop table _hob_migrations");
-    assert_eq!(hob.exchange(drop_ours).expect(422).text(), "Denied");
+    for sql in [
+        "drop table _hob_migrations",
+        "delete from _HOB_MIGRATIONS",
+        "alter table _hob_migrations rename to mine",
+        "create index mine on _hob_migrations (name)",
+        "create trigger mine after insert on _hob_migrations begin select 1; end",
+    ] {
+        let refused = hob.exchange(request(NAME, "execute?db=main", sql)).expect(422);
+        assert_eq!(refused.text(), "Denied", "{sql}");
+    }
     drop(hob);
     site.migration("0010_again.sql", "insert into notes (title, stars) values ('second', 5)");
     let hob = site.serve();

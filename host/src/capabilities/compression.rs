@@ -1,9 +1,10 @@
 //! Owns `hob:host/compression`: at once where that is cheaper than a host thread, else there.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::Arc;
 
 use futures_util::future::{Either, ready};
+use tokio::sync::Mutex;
 use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource};
 
 use super::treaty::Interface;
@@ -268,7 +269,8 @@ impl GuestState {
         Ok(Ok(self.table.push(Open { coder, coding, _place: place })?))
     }
 
-    /// Does work with a coder, which a host thread may have in its hands.
+    /// Does work with a coder, which a host thread may have in its hands: then it is waited for on the
+    /// loop, so that no other host thread is.
     fn with_coder<C, T, J>(
         &self,
         coder: Arc<Mutex<Option<C>>>,
@@ -281,15 +283,28 @@ impl GuestState {
         J: FnOnce(&mut Option<C>) -> Result<T, Error> + Send + 'static,
         T: Send + 'static,
     {
-        if is_brief {
-            match coder.try_lock() {
-                Ok(mut coder) => return Either::Left(ready(job(&mut coder))),
-                Err(TryLockError::Poisoned(_)) => {
-                    return Either::Left(ready(Err(Refused::Panicked.into())));
-                }
-                Err(TryLockError::WouldBlock) => {}
-            }
+        if Arc::strong_count(&coder) > limits::CODER_CALLS_MAX {
+            return Either::Left(ready(Err(Error::Busy)));
         }
-        Either::Right(self.blocking(work, move || job(&mut coder.lock().expect("a coder"))))
+        // Now, for one that is called later must not come before.
+        let free = match coder.clone().try_lock_owned() {
+            Ok(mut coder) if is_brief => return Either::Left(ready(job(&mut coder))),
+            free => free.ok(),
+        };
+        let hop = self.hop();
+        Either::Right(async move {
+            let mut open = match free {
+                Some(open) => open,
+                None => coder.lock_owned().await,
+            };
+            // One in whose hands it panics leaves none.
+            let job = move || {
+                let mut coder = open.take();
+                let result = job(&mut coder);
+                *open = coder;
+                result
+            };
+            hop.blocking(work, job).await
+        })
     }
 }

@@ -6,10 +6,11 @@ mod passwords;
 mod signatures;
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::Arc;
 
 use futures_util::future::{Either, ready};
 use subtle::ConstantTimeEq;
+use tokio::sync::Mutex;
 use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource};
 
 use super::GuestState;
@@ -130,11 +131,17 @@ fn link_digests(crypto: &mut Interface<'_>) -> wasmtime::Result<()> {
         "hkdf",
         HKDF.operation,
         |state, (algorithm, secret, salt, info, length): (HmacAlgorithm, Bytes, Bytes, Bytes, u32)| {
+            if info.len() > limits::HKDF_INFO_BYTES_MAX {
+                let what = format!("info has more than {} bytes", limits::HKDF_INFO_BYTES_MAX);
+                return Ok(Either::Left(ready(Err(invalid(what)))));
+            }
             // Each block of the output hashes `info` again.
             let blocks = 1 + length as usize / algorithm.length();
             let size = secret.len() + salt.len() + (info.len() + 128) * blocks;
             let size = algorithm.weight(size);
-            Ok(state.by_size(size, HKDF, move || algorithm.expand(&secret, &salt, &info, length)))
+            Ok(Either::Right(state.by_size(size, HKDF, move || {
+                algorithm.expand(&secret, &salt, &info, length)
+            })))
         },
     )?;
     crypto.suspending("equal", EQUAL.operation, |state, (one, other): (Bytes, Bytes)| {
@@ -270,7 +277,8 @@ impl GuestState {
         Either::Right(self.blocking(work, job))
     }
 
-    /// The same with a hasher, which a host thread may have in its hands.
+    /// The same with a hasher, which a host thread may have in its hands: then it is waited for on the
+    /// loop, so that no other host thread is.
     fn with_hasher<T, J>(
         &self,
         running: Arc<Mutex<Option<Running>>>,
@@ -281,15 +289,29 @@ impl GuestState {
         J: FnOnce(&mut Option<Running>) -> Result<T, Error> + Send + 'static,
         T: Send + 'static,
     {
-        if bytes <= limits::CRYPTO_AT_ONCE_BYTES_MAX {
-            match running.try_lock() {
-                Ok(mut running) => return Either::Left(ready(job(&mut running))),
-                Err(TryLockError::Poisoned(_)) => {
-                    return Either::Left(ready(Err(Refused::Panicked.into())));
-                }
-                Err(TryLockError::WouldBlock) => {}
-            }
+        if Arc::strong_count(&running) > limits::CODER_CALLS_MAX {
+            return Either::Left(ready(Err(Error::Busy)));
         }
-        Either::Right(self.blocking(HASH, move || job(&mut running.lock().expect("a hasher"))))
+        let is_brief = bytes <= limits::CRYPTO_AT_ONCE_BYTES_MAX;
+        // Now, for one that is called later must not come before.
+        let free = match running.clone().try_lock_owned() {
+            Ok(mut running) if is_brief => return Either::Left(ready(job(&mut running))),
+            free => free.ok(),
+        };
+        let hop = self.hop();
+        Either::Right(async move {
+            let mut hasher = match free {
+                Some(hasher) => hasher,
+                None => running.lock_owned().await,
+            };
+            // One in whose hands it panics leaves none.
+            let job = move || {
+                let mut running = hasher.take();
+                let result = job(&mut running);
+                *hasher = running;
+                result
+            };
+            hop.blocking(HASH, job).await
+        })
     }
 }

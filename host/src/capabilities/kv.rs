@@ -211,11 +211,13 @@ impl Kv {
     }
 
     pub(super) async fn set(self, hop: Hop, work: Work, changes: Vec<Change>) -> Result<(), Error> {
-        self.write(hop, work, move |connection| set_many(connection, &changes)).await
+        let count = changes.len();
+        self.write_some(hop, work, count, move |connection| set_many(connection, &changes)).await
     }
 
     pub(super) async fn delete(self, hop: Hop, keys: Vec<Key>) -> Result<u64, Error> {
-        self.write(hop, DELETE, move |connection| delete(connection, &keys)).await
+        let count = keys.len();
+        self.write_some(hop, DELETE, count, move |connection| delete(connection, &keys)).await
     }
 
     pub(super) async fn exists(self, hop: Hop, key: Key) -> Result<bool, Error> {
@@ -229,31 +231,68 @@ impl Kv {
         work: Work,
         job: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let job = move |connection: &Connection| Ok(job(connection));
+        let job = move |connection: &Connection| told(job(connection));
         let limit = limits::SQL_STATEMENT_TIME;
         self.database.run(hop, work, Role::Read, limit, job).await?
     }
 
-    /// Does what writes, whole or not at all.
+    /// Does what writes one key, whole or not at all.
     pub(super) async fn write<T: Send + 'static>(
         self,
         hop: Hop,
         work: Work,
-        job: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+        job: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.write_some(hop, work, 1, job).await
+    }
+
+    /// Does what writes so many keys, whole or not at all. May be done twice: what is full may be so of
+    /// keys that have expired.
+    async fn write_some<T: Send + 'static>(
+        self,
+        hop: Hop,
+        work: Work,
+        count: usize,
+        job: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         if self.access != Access::Write {
             return Err(Error::Denied);
         }
         let job = move |connection: &Connection| {
-            connection.own("begin immediate")?;
-            let result = job(connection);
-            if result.is_ok() {
-                store::remove_expired(connection)?;
-                connection.own("commit")?;
+            let expired = limits::KV_EXPIRED_PER_WRITE.max(2 * count);
+            let first = told(whole(connection, expired, &job));
+            if !matches!(first, Ok(Err(Error::Full))) {
+                return first;
             }
-            Ok(result)
+            connection.settle();
+            let emptied = whole(connection, limits::KV_EXPIRED_WHEN_FULL, |_| Ok(()));
+            if let Err(error) = emptied {
+                return told(Err(error));
+            }
+            told(whole(connection, 0, &job))
         };
         let limit = limits::SQL_STATEMENT_TIME;
         self.database.run(hop, work, Role::Write, limit, job).await?
+    }
+}
+
+/// Takes away some of what has expired and does a job, in one transaction. One that fails is left open.
+fn whole<T>(
+    connection: &Connection,
+    expired: usize,
+    job: impl Fn(&Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    connection.own("begin immediate")?;
+    store::remove_expired(connection, expired)?;
+    let result = job(connection)?;
+    connection.own("commit")?;
+    Ok(result)
+}
+
+/// A fault of the engine is told to who keeps the connection.
+fn told<T>(result: Result<T, Error>) -> Result<Result<T, Error>, sqlite::Error> {
+    match result {
+        Err(Error::Failed(why)) => Err(sqlite::Error::Failed(why)),
+        result => Ok(result),
     }
 }

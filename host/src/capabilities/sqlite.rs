@@ -8,6 +8,7 @@
 mod connection;
 mod fault;
 mod functions;
+mod pattern;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -123,6 +124,11 @@ impl Database {
             opening: Mutex::default(),
             threads,
         })
+    }
+
+    /// Host threads that the tenant's databases may hold at once.
+    pub(super) fn threads(&self) -> Arc<Semaphore> {
+        self.threads.clone()
     }
 
     pub(super) fn settings(&self) -> Settings {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Checker, Limits, grants, path};
+use super::{Checker, Limits, grants, path, secrets};
 use crate::capabilities::{Grants, Settings};
 use crate::handlers::{GuestLimits, Isolation};
 
@@ -74,7 +74,7 @@ pub(super) struct File {
     #[serde(default)]
     config: BTreeMap<String, String>,
     #[serde(default)]
-    secrets: BTreeMap<String, Spanned<toml::Value>>,
+    secrets: Option<Spanned<secrets::Sources>>,
     #[serde(default)]
     compress: bool,
 }

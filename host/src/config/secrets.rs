@@ -5,6 +5,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use toml::{Spanned, Value};
 
 use super::Checker;
@@ -15,6 +18,50 @@ use crate::limits;
 enum Source {
     File(PathBuf),
     Variable(String),
+}
+
+/// Where a handler's secrets are; none where that is no table. By hand for the same reason.
+pub(super) struct Sources(Option<BTreeMap<String, Spanned<Value>>>);
+
+impl<'de> Deserialize<'de> for Sources {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Tables)
+    }
+}
+
+struct Tables;
+
+impl<'de> Visitor<'de> for Tables {
+    type Value = Sources;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a table")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Sources, A::Error> {
+        Deserialize::deserialize(MapAccessDeserializer::new(map)).map(Some).map(Sources)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Sources, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Sources(None))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Sources, E> {
+        Ok(Sources(None))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Sources, E> {
+        Ok(Sources(None))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Sources, E> {
+        Ok(Sources(None))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Sources, E> {
+        Ok(Sources(None))
+    }
 }
 
 impl Source {
@@ -70,9 +117,17 @@ impl Checker<'_> {
     pub(super) fn settings(
         &mut self,
         values: BTreeMap<String, String>,
-        secrets: BTreeMap<String, Spanned<Value>>,
+        secrets: Option<Spanned<Sources>>,
     ) -> Settings {
         let mut read = BTreeMap::new();
+        let whole = secrets.as_ref().map_or(0, |secrets| secrets.span().start);
+        let secrets = secrets.map_or(Some(BTreeMap::new()), |secrets| secrets.into_inner().0);
+        let secrets = secrets.unwrap_or_else(|| {
+            let what = "`secrets` is not a table; write for each KEY = { file = \"path\" } or \
+                        KEY = { env = \"VARIABLE\" }";
+            self.fault(whole, what);
+            BTreeMap::new()
+        });
         for (key, value) in secrets {
             let at = value.span().start;
             if values.contains_key(&key) {

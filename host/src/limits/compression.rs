@@ -2,15 +2,15 @@
 
 use super::HOSTCALL_BYTES_MAX;
 
-/// The highest level of compression, of every format: what is beyond takes minutes for what is allowed
-/// in one call, and a hundred megabytes of memory.
+/// The highest level of compression, of every format: what is beyond takes many times
+/// the time and the memory for a little less output.
 pub const COMPRESSION_LEVEL_MAX: u32 = 9;
 
 /// Bytes that brotli gathers before it compresses them.
 pub const BROTLI_BUFFER_BYTES: usize = 4096;
 
-/// brotli's window: 512 KiB find nearly all that there is to find in a page, and an encoder has a few
-/// megabytes with it.
+/// brotli's window: 512 KiB find nearly all that there is to find in a page, and they
+/// bound what an encoder keeps.
 pub const BROTLI_WINDOW_BITS: u32 = 19;
 
 /// The window of zstd that is still read: 8 MiB, which RFC 8878 recommends for HTTP.
@@ -20,8 +20,7 @@ pub const ZSTD_WINDOW_BITS_MAX: u32 = 23;
 /// thread is away for 10 to 15. brotli takes 30 for them.
 pub const COMPRESSED_AT_ONCE_BYTES_MAX: usize = 1024;
 
-/// Bytes that take some milliseconds; more is slow work: 16 MiB take half a second, or with brotli
-/// two.
+/// Bytes up to which a call is quick work for the host threads; more is slow work.
 pub const COMPRESSED_QUICKLY_BYTES_MAX: usize = 512 * 1024;
 
 /// Bytes of an answer that is compressed: with less, the head is most of what is sent.
@@ -39,8 +38,8 @@ pub const ANSWER_ZSTD_LEVEL: u32 = 3;
 /// zstd: as [`COMPRESSED_AT_ONCE_BYTES_MAX`], at faster levels.
 pub const ANSWER_AT_ONCE_BYTES_MAX: usize = 2 * 1024;
 
-/// Streamed answers that are compressed at once on one loop, each with up to three megabytes. More are
-/// sent as they are.
+/// Streamed answers that are compressed at once on one loop, each with an encoder. More are sent as
+/// they are.
 pub const COMPRESSED_STREAMS_MAX: usize = 256;
 
 /// Bytes that are decompressed on the loop and at once, by what goes in and by what may come out: 12 us.
@@ -56,6 +55,9 @@ pub const DECODER_OUTPUT_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of input that may wait in a decoder, when another piece is given to it.
 pub const DECODER_INPUT_BYTES_MAX: usize = 1024 * 1024;
 
-/// Encoders and decoders that the guests of one handler may have open on one loop: each has up to some
-/// ten megabytes.
+/// Encoders and decoders that the guests of one handler may have open on one loop: each has a
+/// window of its own.
 pub const CODERS_MAX: usize = 64;
+
+/// Calls of one encoder, decoder or hasher that may be under way: one works and the others wait for it.
+pub const CODER_CALLS_MAX: usize = 64;

@@ -11,8 +11,9 @@ pub const SQL_READERS: usize = 4;
 /// Connections of one database that are held by cursors and by transactions that read.
 pub const SQL_READERS_ON: usize = 8;
 
-/// Host threads that the databases of one tenant may hold at once, of the four there are by default:
-/// a tenant whose statements take long leaves one to the others.
+/// Host threads that the databases of one tenant may hold at once, of the default of four: there, a
+/// tenant whose statements take long leaves one to the others. It stays three when `hob.toml` asks for
+/// more host threads or fewer.
 pub const SQL_THREADS_PER_TENANT: usize = HOST_THREADS - 1;
 
 /// Who may wait for one kind of connection of one database.
@@ -32,6 +33,9 @@ pub const SQL_TRANSACTION_TIME: Duration = Duration::from_secs(10);
 
 /// A cursor that gives no row for so long is closed: it keeps the log of the database from shrinking.
 pub const SQL_CURSOR_IDLE: Duration = Duration::from_secs(30);
+
+/// Time for a cursor in all, for the same reason: a client may be slow for as long as it likes.
+pub const SQL_CURSOR_TIME: Duration = Duration::from_secs(60);
 
 /// Calls for a cursor's next rows that may wait for the one before.
 pub const SQL_CURSOR_CALLS_MAX: usize = 4;
@@ -104,6 +108,9 @@ pub const KV_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of a tenant's key-value store.
 pub const KV_STORE_BYTES: u64 = 10 * 1024 * 1024 * 1024;
 
-/// Keys that have expired which a write takes away: more than it can add of them, so that they do not
-/// pile up, and few enough that no write is long.
+/// Keys that have expired which a write takes away at the least. One that changes many keys takes away
+/// twice as many as it changes, so that they do not pile up.
 pub const KV_EXPIRED_PER_WRITE: usize = 16;
+
+/// Keys that have expired which are taken away at once when the store is full.
+pub const KV_EXPIRED_WHEN_FULL: usize = 1000;

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, VARY,
+    CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, VARY,
 };
 use http::response::Parts;
 use http::{Response, StatusCode};
@@ -40,11 +40,21 @@ pub(super) struct Wish {
     coding: Option<Coding>,
     is_head: bool,
     id: RequestId,
+    /// The tags of what the client has.
+    known: Vec<HeaderValue>,
 }
 
 impl Wish {
     pub(super) fn of(request: &HeaderMap, is_head: bool, id: RequestId) -> Self {
-        Wish { coding: negotiate(request), is_head, id }
+        let known = request.get_all(IF_NONE_MATCH).iter().cloned().collect();
+        Wish { coding: negotiate(request), is_head, id, known }
+    }
+}
+
+impl Wish {
+    fn knows(&self, tag: &[u8]) -> bool {
+        let mut tags = self.known.iter().flat_map(|known| known.as_bytes().split(|b| *b == b','));
+        tags.any(|known| known.trim_ascii() == tag)
     }
 }
 
@@ -92,9 +102,10 @@ impl Compression {
     ) -> Response<AnswerBody> {
         let (mut head, mut body) = response.into_parts();
         if head.status == StatusCode::NOT_MODIFIED {
-            // Of an answer that is not sent it is not known what it would be.
             vary(&mut head);
-            if wish.coding.is_some() {
+            // Of an answer that is not sent it is not known what it would be, but of what the client
+            // has, which this is about.
+            if weak_tag(&head).is_some_and(|weak| wish.knows(&weak)) {
                 weaken(&mut head);
             }
             return plain(head, body);
@@ -223,11 +234,15 @@ fn mark(head: &mut Parts, coding: Coding) {
 
 /// A strong tag names the bytes; a weak one what they mean, which stays.
 fn weaken(head: &mut Parts) {
-    let Some(tag) = head.headers.get(ETAG).filter(|tag| !tag.as_bytes().starts_with(b"W/")) else {
-        return;
-    };
-    let weak = [b"W/", tag.as_bytes()].concat();
-    head.headers.insert(ETAG, HeaderValue::from_bytes(&weak).expect("a value with a prefix"));
+    if let Some(weak) = weak_tag(head) {
+        head.headers.insert(ETAG, HeaderValue::from_bytes(&weak).expect("a value with a prefix"));
+    }
+}
+
+/// The weak form of a strong tag.
+fn weak_tag(head: &Parts) -> Option<Vec<u8>> {
+    let tag = head.headers.get(ETAG).filter(|tag| !tag.as_bytes().starts_with(b"W/"))?;
+    Some([b"W/", tag.as_bytes()].concat())
 }
 
 fn level(coding: Coding) -> u32 {
@@ -363,6 +378,11 @@ impl CompressedBody {
                     return Poll::Ready(self.trailers.take().map(Ok));
                 }
                 State::Reading => {}
+            }
+            // What it has promised is there: the client need not wait for its end.
+            if self.due == Some(0) {
+                self.begin(Step::End);
+                continue;
             }
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 None if self.due.is_some_and(|due| due > 0) => {

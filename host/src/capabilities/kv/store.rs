@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rusqlite::types::Value;
 use rusqlite::{CachedStatement, OptionalExtension};
 
 use super::Error;
@@ -159,10 +160,12 @@ pub(super) fn list(
     limit: usize,
 ) -> Result<(Vec<String>, Option<String>), Error> {
     let limit = limit.clamp(1, limits::KV_KEYS_MAX);
-    let sql = "select key from entries where key >= ? and key > ? and (expires is null or expires > ?) \
-               order by key";
+    let sql = "select key from entries where key >= ? and key > ? and key < ? \
+               and (expires is null or expires > ?) order by key";
     let mut statement = prepare(connection, sql)?;
-    let mut rows = statement.query((prefix, cursor.unwrap_or(""), now())).map_err(engines)?;
+    let from = cursor.unwrap_or("");
+    let mut rows =
+        statement.query((prefix, from, after_all_with(prefix), now())).map_err(engines)?;
     let mut keys: Vec<String> = Vec::new();
     while let Some(row) = rows.next().map_err(engines)? {
         let key: String = row.get(0).map_err(engines)?;
@@ -176,6 +179,18 @@ pub(super) fn list(
         keys.push(key);
     }
     Ok((keys, None))
+}
+
+/// What comes after every key that begins so, in the order of the engine: a blob comes after all text.
+fn after_all_with(prefix: &str) -> Value {
+    let mut start = prefix.to_owned();
+    while let Some(last) = start.pop() {
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            start.push(next);
+            return Value::Text(start);
+        }
+    }
+    Value::Blob(Vec::new())
 }
 
 /// A page of all keys, by their numbers: those after the number, and the last number if there are more.
@@ -228,9 +243,8 @@ pub(super) fn compare_and_set(
 }
 
 /// Takes away some of what has expired.
-pub(super) fn remove_expired(connection: &Connection) -> Result<(), sqlite::Error> {
+pub(super) fn remove_expired(connection: &Connection, most: usize) -> Result<(), Error> {
     let sql = "delete from entries where id in (select id from entries where expires <= ? limit ?)";
-    let limit = limits::KV_EXPIRED_PER_WRITE as i64;
-    connection.inner().prepare_cached(sql)?.execute((now(), limit))?;
+    prepare(connection, sql)?.execute((now(), most as i64)).map_err(engines)?;
     Ok(())
 }

@@ -6,6 +6,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Instant;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::statement::piece;
 use super::{Piece, Statement};
@@ -20,6 +23,8 @@ pub(super) struct Cursor {
     asks: SyncSender<Ask>,
     /// Set before the answer that is the last one.
     ended: Arc<AtomicBool>,
+    /// Its own thread works only as one of those that the tenant may hold.
+    threads: Arc<Semaphore>,
     _attended: Attended,
 }
 
@@ -27,6 +32,7 @@ pub(super) struct Cursor {
 struct Ask {
     max: usize,
     answer: Answer<Piece>,
+    thread: OwnedSemaphorePermit,
 }
 
 /// An answer that is given also when the thread ends without one.
@@ -55,6 +61,8 @@ impl Cursor {
         statement: Statement,
     ) -> Result<Self, Error> {
         let place = database.place(Role::ReadOn, &hop).await?;
+        let threads = database.threads();
+        let thread = threads.clone().acquire_owned().await.expect("threads are never closed");
         let (asks, calls) = sync_channel(limits::SQL_CURSOR_CALLS_MAX);
         let (settle, opened) = Pending::new();
         let attended = Attended::default();
@@ -63,10 +71,10 @@ impl Cursor {
         let opened_by = Answer(Some(settle));
         std::thread::Builder::new()
             .name("sql-cursor".to_owned())
-            .spawn(move || reading.run(place, &statement, opened_by))
+            .spawn(move || reading.run(place, &statement, opened_by, thread))
             .map_err(|_| Error::Busy)?;
         let columns = opened.await?;
-        Ok(Cursor { columns, asks, ended, _attended: attended })
+        Ok(Cursor { columns, asks, ended, threads, _attended: attended })
     }
 
     pub(super) fn columns(&self) -> &[String] {
@@ -77,12 +85,11 @@ impl Cursor {
         &self,
         max: usize,
     ) -> impl Future<Output = Result<Piece, Error>> + Send + use<> {
-        let (settle, pending) = Pending::new();
-        let ask = Ask { max, answer: Answer(Some(settle)) };
-        let sent = self.asks.try_send(ask);
-        let ended = self.ended.clone();
+        let (asks, ended, threads) = (self.asks.clone(), self.ended.clone(), self.threads.clone());
         async move {
-            match sent {
+            let thread = threads.acquire_owned().await.expect("threads are never closed");
+            let (settle, pending) = Pending::new();
+            match asks.try_send(Ask { max, answer: Answer(Some(settle)), thread }) {
                 Err(TrySendError::Full(_)) => return Err(Error::Busy),
                 Err(TrySendError::Disconnected(_)) => {}
                 Ok(()) => match pending.await {
@@ -104,9 +111,15 @@ struct Reading {
 }
 
 impl Reading {
-    fn run(self, mut place: Place, statement: &Statement, opened: Answer<Vec<String>>) {
+    fn run(
+        self,
+        mut place: Place,
+        statement: &Statement,
+        opened: Answer<Vec<String>>,
+        thread: OwnedSemaphorePermit,
+    ) {
         let result = match place.connection() {
-            Ok(connection) => self.read(connection, statement, opened),
+            Ok(connection) => self.read(connection, statement, opened, thread),
             Err(error) => {
                 opened.give(Err(error.clone()));
                 Err(error)
@@ -121,7 +134,9 @@ impl Reading {
         connection: &Connection,
         statement: &Statement,
         opened: Answer<Vec<String>>,
+        thread: OwnedSemaphorePermit,
     ) -> Result<(), Error> {
+        let deadline = Instant::now() + limits::SQL_CURSOR_TIME;
         let limit = limits::SQL_STATEMENT_TIME;
         let mut prepared = None;
         let columns = connection.watched((self.watch)(limit), || {
@@ -142,11 +157,17 @@ impl Reading {
             Ok(columns)
         });
         let failure = columns.as_ref().err().cloned();
+        drop(thread);
         opened.give(columns);
         let Some(mut prepared) = prepared else { return failure.map_or(Ok(()), Err) };
         let mut rows = prepared.raw_query();
-        while let Ok(Ask { max, answer }) = self.calls.recv_timeout(limits::SQL_CURSOR_IDLE) {
-            let next = connection.watched((self.watch)(limit), || piece(&mut rows, max));
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let ask = self.calls.recv_timeout(left.min(limits::SQL_CURSOR_IDLE));
+            let Ok(Ask { max, answer, thread }) = ask else { break };
+            let watch = (self.watch)(limit).until(deadline);
+            let next = connection.watched(watch, || piece(&mut rows, max));
+            drop(thread);
             let is_last = next.as_ref().is_ok_and(Vec::is_empty);
             let failure = next.as_ref().err().cloned();
             if is_last {

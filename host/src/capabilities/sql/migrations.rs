@@ -131,8 +131,14 @@ fn read(folder: &Path) -> Result<Vec<Migration>, Fault> {
 
 fn migrate(connection: &Connection, folder: &Path, migrations: &[Migration]) -> Result<(), Fault> {
     let failed = |error: Error| (folder.to_owned(), words(&error));
-    connection.own(TABLE).map_err(failed)?;
-    let applied = applied(connection).map_err(|error| failed(error.into()))?;
+    let attended = Attended::default();
+    let watch = attended.watch();
+    let applied = connection
+        .watched(watch(limits::SQL_MIGRATION_TIME), || {
+            connection.own(TABLE)?;
+            connection.as_host(|| Ok(applied(connection)?))
+        })
+        .map_err(failed)?;
     for (number, name, hash) in &applied {
         match migrations.iter().find(|migration| migration.number == *number) {
             None => {
@@ -177,10 +183,12 @@ fn apply(connection: &Connection, migration: &Migration) -> Result<(), String> {
     let undone = "; nothing of the file was applied: correct it and start again";
     connection.own("begin immediate").map_err(|error| words(&error))?;
     let attended = Attended::default();
-    let watch = attended.watch()(limits::SQL_MIGRATION_TIME);
+    let watch = attended.watch();
+    let time = limits::SQL_MIGRATION_TIME;
     let mut count = 0;
     connection
-        .watched(watch, || {
+        .watched(watch(time), || {
+            connection.look_for_own_names(&migration.text);
             let engine = connection.inner();
             let mut batch = rusqlite::Batch::new(engine, &migration.text);
             loop {
@@ -193,9 +201,12 @@ fn apply(connection: &Connection, migration: &Migration) -> Result<(), String> {
         .map_err(|error| format!("statement {count}: {}{undone}", words(&error)))?;
     let Migration { number, name, hash, .. } = migration;
     let row = "insert into _hob_migrations (number, name, hash) values (?, ?, ?)";
-    let noted = connection.inner().execute(row, (number, name, hash));
-    noted.map_err(|error| words(&error.into()))?;
-    connection.own("commit").map_err(|error| format!("{}{undone}", words(&error)))
+    connection
+        .watched(watch(time), || {
+            connection.as_host(|| Ok(connection.inner().execute(row, (number, name, hash))?))?;
+            connection.own("commit")
+        })
+        .map_err(|error| format!("{}{undone}", words(&error)))
 }
 
 /// An error for an operator.

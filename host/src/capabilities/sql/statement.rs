@@ -100,7 +100,7 @@ impl Statement {
         if self.sql.len() > limits::SQL_STATEMENT_BYTES_MAX {
             return Err(Error::TooLarge);
         }
-        let mut prepared = connection.inner().prepare_cached(&self.sql)?;
+        let mut prepared = connection.prepare_guests(&self.sql)?;
         let count = prepared.parameter_count();
         let mut wanted = 0;
         for index in 1..=count {
@@ -157,20 +157,26 @@ impl Statement {
             return Ok(None);
         }
         let was_in_transaction = connection.is_in_transaction();
+        // What turns out to be too large has written nothing.
+        let is_whole = !prepared.readonly() && !was_in_transaction;
+        if is_whole {
+            connection.own("begin immediate")?;
+        }
         let mut all = Vec::new();
-        let mut bytes = 0;
+        let mut left = limits::SQL_RESULT_BYTES_MAX;
         let mut rows = prepared.raw_query();
         while let Some(row) = rows.next()? {
-            let values = values(row)?;
-            bytes += values.iter().map(Value::bytes).sum::<usize>();
-            if all.len() >= limits::SQL_ROWS_MAX || bytes > limits::SQL_RESULT_BYTES_MAX {
+            if all.len() >= limits::SQL_ROWS_MAX {
                 return Err(Error::TooLarge);
             }
-            all.push(values);
+            all.push(values(row, &mut left)?);
         }
         drop(rows);
         // Now, for the schema may have changed since it was prepared first.
         let columns = prepared.column_names().map(str::to_owned).collect();
+        if is_whole {
+            connection.own("commit")?;
+        }
         if connection.is_in_transaction() && !was_in_transaction {
             return Err(Error::invalid("a savepoint outside of a transaction"));
         }
@@ -197,16 +203,31 @@ pub(super) fn piece(rows: &mut rusqlite::Rows<'_>, max: usize) -> Result<Piece, 
     let mut bytes = 0;
     while piece.len() < max.clamp(1, limits::SQL_ROWS_MAX) && bytes < limits::SQL_PIECE_BYTES {
         let Some(row) = rows.next()? else { break };
-        let values = values(row)?;
+        let mut left = limits::SQL_ROW_BYTES_MAX + VALUE_BYTES * row.as_ref().column_count();
+        let values = values(row, &mut left)?;
         bytes += values.iter().map(Value::bytes).sum::<usize>();
         piece.push(values);
     }
     Ok(piece)
 }
 
-fn values(row: &Row<'_>) -> Result<Vec<Value>, Error> {
-    let count = row.as_ref().column_count();
-    (0..count).map(|index| Ok(Value::of(row.get_ref(index)?))).collect()
+/// Copies a row, as long as it is within the bytes that are left: a row may name one large value many
+/// times.
+fn values(row: &Row<'_>, left: &mut usize) -> Result<Vec<Value>, Error> {
+    let value = |index| {
+        let value = row.get_ref(index)?;
+        let bytes = match value {
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len(),
+            _ => 0,
+        };
+        if VALUE_BYTES + bytes > *left {
+            return Err(Error::TooLarge);
+        }
+        let value = Value::of(value);
+        *left = left.checked_sub(value.bytes()).ok_or(Error::TooLarge)?;
+        Ok(value)
+    };
+    (0..row.as_ref().column_count()).map(value).collect()
 }
 
 /// Which of the values a parameter is given: `?` the one after the parameter before it, `?2` and `$2`

@@ -150,6 +150,9 @@ impl Within {
                 let limit = limits::SQL_STATEMENT_TIME;
                 connection.watched(watch(limit), || connection.own(sql))
             });
+            if let Some(place) = &mut open.place {
+                place.close_if_broken(&result);
+            }
             slot.end();
             result
         };

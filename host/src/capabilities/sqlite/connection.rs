@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use rusqlite::OpenFlags;
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
+use rusqlite::{CachedStatement, OpenFlags};
 
 use super::{Error, Settings, functions};
 use crate::limits;
@@ -29,6 +29,20 @@ pub(in crate::capabilities) struct Watch {
     pub(super) abandoned: Arc<AtomicBool>,
 }
 
+/// The watch of what runs, for whatever may take long.
+#[derive(Clone, Default)]
+pub(super) struct Watched(Arc<Mutex<Option<Watch>>>);
+
+impl Watched {
+    pub(super) fn is_over(&self) -> bool {
+        self.0.lock().expect("a watch").as_ref().is_some_and(Watch::is_over)
+    }
+
+    fn set(&self, watch: Option<Watch>) {
+        *self.0.lock().expect("a watch") = watch;
+    }
+}
+
 impl Watch {
     fn is_over(&self) -> bool {
         self.abandoned.load(Ordering::Relaxed) || Instant::now() >= self.deadline
@@ -43,9 +57,17 @@ impl Watch {
 /// A connection. Used by one thread at a time.
 pub(in crate::capabilities) struct Connection {
     inner: rusqlite::Connection,
-    watch: Arc<Mutex<Option<Watch>>>,
-    /// Whether the statement that is prepared is a guest's.
-    is_guests: Arc<AtomicBool>,
+    watch: Watched,
+    asked: Arc<Asked>,
+}
+
+/// What is known of the statement that is prepared.
+#[derive(Default)]
+struct Asked {
+    /// Whether it is a guest's.
+    is_guests: AtomicBool,
+    /// Whether the name of a table of the host's own is anywhere in it.
+    has_own_name: AtomicBool,
 }
 
 /// Makes a connection the host's own again, also after a panic.
@@ -53,13 +75,14 @@ struct Unwatched<'a>(&'a Connection);
 
 impl Drop for Unwatched<'_> {
     fn drop(&mut self) {
-        self.0.is_guests.store(false, Ordering::Relaxed);
-        *self.0.watch.lock().expect("a watch") = None;
+        self.0.asked.is_guests.store(false, Ordering::Relaxed);
+        self.0.watch.set(None);
     }
 }
 
-/// Operations of the engine between two looks at the watch: some 10 us.
-const OPERATIONS_PER_LOOK: i32 = 1000;
+/// Operations of the engine between two looks at the watch. It looks only where the statement jumps, so
+/// that what has no loop looks in its functions.
+const OPERATIONS_PER_LOOK: i32 = 100;
 
 impl Connection {
     /// Opens a database, and makes it if it is not there. Blocks.
@@ -109,25 +132,25 @@ impl Connection {
             inner.set_limit(limit, value)?;
         }
         inner.set_prepared_statement_cache_capacity(limits::SQL_STATEMENTS_KEPT);
-        functions::replace_slow_ones(&inner)?;
-        Self::guarded(inner)
+        let watch = Watched::default();
+        functions::replace_slow_ones(&inner, &watch)?;
+        Self::guarded(inner, watch)
     }
 
-    fn guarded(mut inner: rusqlite::Connection) -> Result<Self, Error> {
-        let watch = Arc::<Mutex<Option<Watch>>>::default();
+    fn guarded(mut inner: rusqlite::Connection, watch: Watched) -> Result<Self, Error> {
         let watched = watch.clone();
-        let is_over = move || watched.lock().expect("a watch").as_ref().is_some_and(Watch::is_over);
-        inner.progress_handler(OPERATIONS_PER_LOOK, Some(is_over))?;
-        let is_guests = Arc::new(AtomicBool::new(false));
-        let asked = is_guests.clone();
+        inner.progress_handler(OPERATIONS_PER_LOOK, Some(move || watched.is_over()))?;
+        let asked = Arc::<Asked>::default();
+        let of = asked.clone();
         let authorize = move |context: AuthContext<'_>| {
-            if asked.load(Ordering::Relaxed) && !may(&context.action) {
+            let has_own_name = of.has_own_name.load(Ordering::Relaxed);
+            if of.is_guests.load(Ordering::Relaxed) && !may(&context.action, has_own_name) {
                 return Authorization::Deny;
             }
             Authorization::Allow
         };
         inner.authorizer(Some(authorize))?;
-        Ok(Connection { inner, watch, is_guests })
+        Ok(Connection { inner, watch, asked })
     }
 
     /// Does what a guest has asked for, within its time.
@@ -136,19 +159,44 @@ impl Connection {
         watch: Watch,
         act: impl FnOnce() -> Result<T, Error>,
     ) -> Result<T, Error> {
-        *self.watch.lock().expect("a watch") = Some(watch);
-        self.is_guests.store(true, Ordering::Relaxed);
+        self.watch.set(Some(watch));
+        self.asked.is_guests.store(true, Ordering::Relaxed);
         let _unwatched = Unwatched(self);
         act()
     }
 
+    /// Prepares a statement of a guest's.
+    pub(in crate::capabilities) fn prepare_guests(
+        &self,
+        sql: &str,
+    ) -> Result<CachedStatement<'_>, Error> {
+        self.look_for_own_names(sql);
+        Ok(self.inner.prepare_cached(sql)?)
+    }
+
+    /// To be called with a guest's text before any of it is prepared.
+    pub(in crate::capabilities) fn look_for_own_names(&self, sql: &str) {
+        let length = OWN_TABLES.len();
+        let has = sql.as_bytes().windows(length).any(|w| w.eq_ignore_ascii_case(OWN_TABLES));
+        self.asked.has_own_name.store(has, Ordering::Relaxed);
+    }
+
     /// Runs a statement of the host's own.
     pub(in crate::capabilities) fn own(&self, sql: &'static str) -> Result<(), Error> {
-        let was_guests = self.is_guests.swap(false, Ordering::Relaxed);
-        let result = self.inner.prepare_cached(sql).and_then(|mut own| own.raw_execute());
-        self.is_guests.store(was_guests, Ordering::Relaxed);
-        result?;
-        Ok(())
+        // Not from the statements that are kept: a guest's of the same words would find it there, and
+        // no one would ask whether it may.
+        self.as_host(|| Ok(self.inner.prepare(sql)?.raw_execute().map(drop)?))
+    }
+
+    /// Does work of the host's own, within the time of the guest's.
+    pub(in crate::capabilities) fn as_host<T>(
+        &self,
+        act: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let was_guests = self.asked.is_guests.swap(false, Ordering::Relaxed);
+        let result = act();
+        self.asked.is_guests.store(was_guests, Ordering::Relaxed);
+        result
     }
 
     /// Rolls back what is open.
@@ -170,32 +218,35 @@ impl Connection {
 
 /// What a guest's statement may do. Everything that leaves the one file, changes how the connection
 /// works, or outlives the call outside of the database, it may not.
-fn may(action: &AuthAction<'_>) -> bool {
+fn may(action: &AuthAction<'_>, has_own_name: bool) -> bool {
     match *action {
         AuthAction::Select
         | AuthAction::Read { .. }
         | AuthAction::Recursive
         | AuthAction::Savepoint { .. }
         | AuthAction::Reindex { .. }
-        | AuthAction::Analyze { .. }
-        | AuthAction::CreateIndex { .. }
-        | AuthAction::DropIndex { .. }
-        | AuthAction::CreateTrigger { .. }
-        | AuthAction::DropTrigger { .. }
-        | AuthAction::CreateView { .. }
-        | AuthAction::DropView { .. } => true,
+        | AuthAction::Analyze { .. } => true,
+        AuthAction::CreateIndex { index_name: name, table_name }
+        | AuthAction::DropIndex { index_name: name, table_name }
+        | AuthAction::CreateTrigger { trigger_name: name, table_name }
+        | AuthAction::DropTrigger { trigger_name: name, table_name } => {
+            !is_own(name) && !is_own(table_name)
+        }
+        AuthAction::CreateView { view_name: name } | AuthAction::DropView { view_name: name } => {
+            !is_own(name)
+        }
         AuthAction::Insert { table_name }
         | AuthAction::Update { table_name, .. }
         | AuthAction::Delete { table_name }
         | AuthAction::CreateTable { table_name }
-        | AuthAction::DropTable { table_name }
-        | AuthAction::AlterTable { table_name, .. } => !table_name.starts_with(OWN_TABLES),
-        AuthAction::Function { function_name } => {
-            !["load_extension", "fts3_tokenizer"].contains(&function_name)
-        }
-        AuthAction::CreateVtable { module_name, .. }
-        | AuthAction::DropVtable { module_name, .. } => {
-            ["fts5", "rtree"].iter().any(|known| module_name.eq_ignore_ascii_case(known))
+        | AuthAction::DropTable { table_name } => !is_own(table_name),
+        // Its new name is not told here.
+        AuthAction::AlterTable { table_name, .. } => !is_own(table_name) && !has_own_name,
+        AuthAction::Function { function_name } => !DENIED_FUNCTIONS.contains(&function_name),
+        AuthAction::CreateVtable { table_name, module_name }
+        | AuthAction::DropVtable { table_name, module_name } => {
+            let is_known = |known: &&str| module_name.eq_ignore_ascii_case(known);
+            !is_own(table_name) && ["fts5", "rtree"].iter().any(is_known)
         }
         AuthAction::Pragma { pragma_name, pragma_value } => {
             may_ask(&pragma_name.to_ascii_lowercase(), pragma_value.is_some())
@@ -204,8 +255,16 @@ fn may(action: &AuthAction<'_>) -> bool {
     }
 }
 
+/// What leaves the engine, or takes the square of its argument's length in one operation.
+const DENIED_FUNCTIONS: [&str; 4] =
+    ["load_extension", "fts3_tokenizer", "json_patch", "jsonb_patch"];
+
 /// What the tables begin with that the host keeps in a tenant's database.
-const OWN_TABLES: &str = "_hob_";
+const OWN_TABLES: &[u8] = b"_hob_";
+
+fn is_own(name: &str) -> bool {
+    name.as_bytes().get(..OWN_TABLES.len()).is_some_and(|n| n.eq_ignore_ascii_case(OWN_TABLES))
+}
 
 /// What describes the database, and its own number for its version.
 fn may_ask(pragma: &str, with_value: bool) -> bool {

@@ -1,23 +1,46 @@
 //! Owns SQL functions whose own version takes the square of its arguments' length: the engine looks at
-//! its watch between two operations, and one call of those could hold a thread for an hour.
+//! its watch between two operations, and one call of those could hold a thread for an hour. They look at
+//! the watch too, for a statement without a loop may call many of them.
 
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{Value, ValueRef};
 
-use super::Error;
+use super::connection::Watched;
+use super::{Error, pattern};
 use crate::limits;
 
 /// Puts linear ones in their place.
-pub(super) fn replace_slow_ones(connection: &rusqlite::Connection) -> Result<(), Error> {
+pub(super) fn replace_slow_ones(
+    connection: &rusqlite::Connection,
+    watch: &Watched,
+) -> Result<(), Error> {
     let flags = FunctionFlags::SQLITE_UTF8
         | FunctionFlags::SQLITE_DETERMINISTIC
         | FunctionFlags::SQLITE_INNOCUOUS;
-    connection.create_scalar_function("instr", 2, flags, |context| Ok(instr(context)))?;
-    connection.create_scalar_function("replace", 3, flags, |context| replace(context))?;
+    let of = watch.clone();
+    connection.create_scalar_function("instr", 2, flags, move |context| {
+        on_time(&of)?;
+        Ok(instr(context))
+    })?;
+    let of = watch.clone();
+    connection.create_scalar_function("replace", 3, flags, move |context| {
+        on_time(&of)?;
+        replace(context)
+    })?;
+    for (name, count) in [("like", 2), ("like", 3), ("glob", 2)] {
+        let of = watch.clone();
+        connection.create_scalar_function(name, count, flags, move |context| {
+            on_time(&of)?;
+            matches(context, name == "glob", &of)
+        })?;
+    }
     for (name, start, end) in [("trim", true, true), ("ltrim", true, false), ("rtrim", false, true)]
     {
-        connection
-            .create_scalar_function(name, 2, flags, move |context| trim(context, start, end))?;
+        let of = watch.clone();
+        connection.create_scalar_function(name, 2, flags, move |context| {
+            on_time(&of)?;
+            trim(context, start, end)
+        })?;
     }
     Ok(())
 }
@@ -67,6 +90,46 @@ fn replace(context: &Context<'_>) -> rusqlite::Result<Value> {
     }
     result.extend_from_slice(&whole[done..]);
     Ok(as_text(result))
+}
+
+/// `like(pattern, text)`, `like(pattern, text, escape)` and `glob(pattern, text)`.
+fn matches(context: &Context<'_>, glob: bool, watch: &Watched) -> rusqlite::Result<Option<bool>> {
+    let (Some(pattern), Some(whole)) = (text(context, 0), text(context, 1)) else {
+        return Ok(None);
+    };
+    if pattern.len() > limits::SQL_PATTERN_BYTES_MAX {
+        return Err(invalid("LIKE or GLOB pattern too complex"));
+    }
+    let mut escape = None;
+    if context.len() == 3 {
+        let Some(given) = text(context, 2) else { return Ok(None) };
+        let given = String::from_utf8_lossy(&given);
+        let mut characters = given.chars();
+        escape = characters.next();
+        if escape.is_none() || characters.next().is_some() {
+            return Err(invalid("ESCAPE expression must be a single character"));
+        }
+    }
+    let pattern = String::from_utf8_lossy(&pattern);
+    let parts = if glob { pattern::glob(&pattern) } else { Some(pattern::like(&pattern, escape)) };
+    let Some(parts) = parts else { return Ok(Some(false)) };
+    let whole = String::from_utf8_lossy(&whole);
+    pattern::matches(&parts, &whole, || watch.is_over()).map(Some).ok_or_else(interrupted)
+}
+
+/// Ends the statement when its time is over.
+fn on_time(watch: &Watched) -> rusqlite::Result<()> {
+    if watch.is_over() { Err(interrupted()) } else { Ok(()) }
+}
+
+fn interrupted() -> rusqlite::Error {
+    let failure = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_INTERRUPT);
+    rusqlite::Error::SqliteFailure(failure, None)
+}
+
+fn invalid(why: &str) -> rusqlite::Error {
+    let failure = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR);
+    rusqlite::Error::SqliteFailure(failure, Some(why.to_owned()))
 }
 
 /// Takes away characters that are in the second argument.
