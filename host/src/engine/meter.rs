@@ -5,7 +5,7 @@
 //! `Send`, hence the atomics.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::epoch::TickerHandle;
@@ -21,6 +21,8 @@ pub struct Meter {
     charged_until: AtomicU64,
     /// Nanoseconds on the loop, the poll under way not included, since the last reset.
     used: AtomicU64,
+    /// Whether the poll under way, or the last, ended because the slice was used up.
+    is_interrupted: AtomicBool,
     limit: u64,
 }
 
@@ -63,6 +65,7 @@ impl Meter {
             poll_started: AtomicU64::new(0),
             charged_until: AtomicU64::new(0),
             used: AtomicU64::new(0),
+            is_interrupted: AtomicBool::new(false),
             limit: limit.as_nanos() as u64,
         })
     }
@@ -71,12 +74,18 @@ impl Meter {
     pub fn watch<T>(&self, poll: impl FnOnce() -> T) -> (T, Ran) {
         let started = self.now();
         self.poll_started.store(started, Ordering::Relaxed);
+        self.is_interrupted.store(false, Ordering::Relaxed);
         self.ticker.wake();
         let outcome = poll();
         let took = self.now() - started;
         self.used.fetch_add(took, Ordering::Relaxed);
         let begun = self.base + Duration::from_nanos(started);
         (outcome, Ran { begun, took: Duration::from_nanos(took) })
+    }
+
+    /// Whether the guest is in the middle of computing: it waits for its next slice and for nothing else.
+    pub fn is_interrupted(&self) -> bool {
+        self.is_interrupted.load(Ordering::Relaxed)
     }
 
     /// Time on the loop since the last reset, without the poll under way.
@@ -104,6 +113,7 @@ impl Meter {
             return Err(CpuLimitReached);
         }
         let used_up = slice >= limits::SLICE.as_nanos() as u64;
+        self.is_interrupted.store(used_up, Ordering::Relaxed);
         Ok(if used_up { Slice::UsedUp } else { Slice::GoesOn })
     }
 

@@ -35,6 +35,8 @@ pub struct Invocation {
     pace: Pace,
     /// Set once the guest is waited for.
     wall: Option<Sleep>,
+    /// An answer whose guest was interrupted before it was known how it begins.
+    beginning: Option<Beginning>,
     /// The request is a HEAD: the length that its response names is of a body that does not come.
     is_head: bool,
     /// The call goes on in another invocation, and this one has no more to do with it.
@@ -59,7 +61,16 @@ pub(super) enum Runner {
 impl Invocation {
     pub(super) fn new(handler: Rc<Handler>, mailbox: SharedMailbox, runner: Runner) -> Self {
         let pace = Pace::default();
-        Invocation { handler, mailbox, runner, pace, wall: None, is_head: false, passed_on: false }
+        Invocation {
+            handler,
+            mailbox,
+            runner,
+            pace,
+            wall: None,
+            beginning: None,
+            is_head: false,
+            passed_on: false,
+        }
     }
 
     /// The same for a HEAD, if it is one.
@@ -94,9 +105,12 @@ impl Invocation {
         if let Some(failure) = self.mailbox.take_failure() {
             return Poll::Ready(Err(failure));
         }
+        if let Some(beginning) = self.beginning.take() {
+            return self.begin(beginning, cx);
+        }
         match self.mailbox.take_reply() {
             Some(Reply::Whole(response)) => Poll::Ready(Ok(self.whole(response))),
-            Some(Reply::Stream(response)) => Poll::Ready(self.begin(response, cx)),
+            Some(Reply::Stream(response)) => self.begin(Beginning::of(response), cx),
             None if matches!(self.runner, Runner::None) => Poll::Ready(Err(Failure::NoResponse)),
             // The instance's own task watches the time of the requests in it.
             None if matches!(self.runner, Runner::Shared(_)) => Poll::Pending,
@@ -152,22 +166,27 @@ impl Invocation {
     /// with a length, and in one write with the head.
     fn begin(
         &mut self,
-        response: http::Response<Source>,
+        mut beginning: Beginning,
         cx: &mut Context<'_>,
-    ) -> Result<http::Response<GuestBody>, Failure> {
-        let mut beginning = Beginning::of(response);
+    ) -> Poll<Result<http::Response<GuestBody>, Failure>> {
         // The body of a HEAD that has its length is not looked at: the stock code would find that
         // it is too short.
         while !(self.is_head && beginning.head.headers.contains_key(CONTENT_LENGTH)) {
             match beginning.fill(cx) {
-                Filled::Whole => return self.begun_whole(beginning, cx),
+                Filled::Whole => return Poll::Ready(self.begun_whole(beginning, cx)),
                 Filled::Broken(why) => {
-                    return Err(self.lost().unwrap_or(Failure::InvalidResponse(why.0)));
+                    let failure = self.lost().unwrap_or(Failure::InvalidResponse(why.0));
+                    return Poll::Ready(Err(failure));
                 }
                 Filled::Waits { progress: true } if !beginning.is_full() => {
                     if let Poll::Ready(Err(failure)) = self.poll_guest(cx) {
-                        return Err(failure);
+                        return Poll::Ready(Err(failure));
                     }
+                }
+                // It waits for nothing but its next slice, and may be at the end with that.
+                Filled::Waits { .. } if self.is_interrupted() && !beginning.is_full() => {
+                    self.beginning = Some(beginning);
+                    return self.poll_wall(cx).map(Err);
                 }
                 Filled::Waits { .. } => break,
             }
@@ -178,7 +197,11 @@ impl Invocation {
         let streamed = Streamed { frames, source, due, invocation: self.pass_on() };
         let body =
             GuestBody { state: State::Streamed(Box::new(streamed)), on_loop: self.on_loop() };
-        Ok(http::Response::from_parts(head, body))
+        Poll::Ready(Ok(http::Response::from_parts(head, body)))
+    }
+
+    fn is_interrupted(&self) -> bool {
+        matches!(&self.runner, Runner::Own { meter, .. } if meter.is_interrupted())
     }
 
     /// What brought a shared instance down, if that is why a body broke off.
