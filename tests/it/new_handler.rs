@@ -11,6 +11,9 @@ fn a_new_handler_builds_and_answers() {
     assert!(made.success, "{made:?}");
     assert!(made.stdout.contains("hob serve --build"), "{made:?}");
 
+    // Compiled first, for as long as that takes: a server that is started is waited for with a bound.
+    let built = run(hob().arg("build").arg(&folder));
+    assert!(built.success, "{built:?}");
     let mut command = hob();
     command.arg("serve").arg("--build").arg(&folder).args(["--cache", compile_cache()]);
     command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
