@@ -17,7 +17,12 @@ pub(super) struct Beginning {
     pub(super) frames: VecDeque<Frame<Bytes>>,
     /// Bytes in them.
     pub(super) length: usize,
+    /// How often its guest was waited for that was only interrupted.
+    waits: u32,
 }
+
+/// Slices that a guest gets to come to the end of a short answer.
+const WAITS_MAX: u32 = 8;
 
 /// What taking pieces has come to.
 pub(super) enum Filled {
@@ -35,12 +40,18 @@ pub(super) enum Filled {
 impl Beginning {
     pub(super) fn of(response: http::Response<Source>) -> Self {
         let (head, source) = response.into_parts();
-        Beginning { head, source, frames: VecDeque::new(), length: 0 }
+        Beginning { head, source, frames: VecDeque::new(), length: 0, waits: 0 }
     }
 
     /// Whether enough has come that the rest is not waited for.
     pub(super) fn is_full(&self) -> bool {
         self.length > limits::BODY_PIECE_BYTES_MAX
+    }
+
+    /// Whether a guest that was only interrupted is waited for once more.
+    pub(super) fn may_wait(&mut self) -> bool {
+        self.waits += 1;
+        self.waits <= WAITS_MAX && !self.is_full()
     }
 
     /// Takes what is there.

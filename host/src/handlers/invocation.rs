@@ -184,7 +184,7 @@ impl Invocation {
                     }
                 }
                 // It waits for nothing but its next slice, and may be at the end with that.
-                Filled::Waits { .. } if self.is_interrupted() && !beginning.is_full() => {
+                Filled::Waits { .. } if self.is_interrupted() && beginning.may_wait() => {
                     self.beginning = Some(beginning);
                     return self.poll_wall(cx).map(Err);
                 }
@@ -201,7 +201,8 @@ impl Invocation {
     }
 
     fn is_interrupted(&self) -> bool {
-        matches!(&self.runner, Runner::Own { meter, .. } if meter.is_interrupted())
+        let Runner::Own { meter, .. } = &self.runner else { return false };
+        self.pace.steps_back() || meter.is_interrupted()
     }
 
     /// What brought a shared instance down, if that is why a body broke off.

@@ -40,6 +40,11 @@ impl Pace {
         Poll::Ready(())
     }
 
+    /// Whether the guest waits in the heavy queue, and for nothing else.
+    pub(super) fn steps_back(&self) -> bool {
+        self.stepping_back.is_some()
+    }
+
     /// The guest has held the loop for this long.
     pub(super) fn charge(&mut self, took: Duration) {
         self.held += took;
