@@ -221,7 +221,7 @@ pub async fn hash_password(
 }
 
 /// Whether a password is the one that was hashed, here or elsewhere: Argon2, scrypt and PBKDF2 as
-/// PHC strings, bcrypt as `$2a$`, `$2b$`, `$2x$` or `$2y$`.
+/// PHC strings, bcrypt as `$2a$`, `$2b$` or `$2y$`.
 ///
 /// ```no_run
 /// # async fn example(password: &str, kept: &str) -> hob_sdk::Result<()> {

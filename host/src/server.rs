@@ -399,7 +399,7 @@ impl Seat {
         acceptor.listen(listener)?;
         let admin = match admin {
             Some(listener) => {
-                let (remote, queue) = (handle.remote(), site.host_threads.queue());
+                let (remote, queue) = (handle.remote(), site.host_threads.queue_of_the_host());
                 let is_ready = {
                     let site = site.clone();
                     move || site.ready.load(Ordering::Relaxed)

@@ -4,7 +4,7 @@
 use std::sync::mpsc;
 use std::sync::{Arc, Barrier};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hob::event_loop::{Clock, EventLoop, HostQueue, HostThreads, Refused, Work};
 use hob::limits;
@@ -192,4 +192,53 @@ fn quick_work_that_never_ends_does_not_keep_slow_work_waiting() {
         })
         .expect("the loop runs");
     assert_eq!(order.iter().next(), Some("slow"));
+}
+
+/// A party of a pool of four threads, beside so many others, queues slow jobs that do not end: exactly
+/// `wanted` of them begin.
+fn expect_slow_jobs_begun(others: usize, wanted: usize) {
+    let pool = host_threads(4);
+    let queue = pool.queue();
+    let _others: Vec<_> = (0..others).map(|_| pool.queue()).collect();
+    let _host = pool.queue_of_the_host();
+    let mut event_loop = event_loop();
+    let remote = event_loop.remote();
+    let (release, held) = mpsc::channel::<()>();
+    let held = Arc::new(std::sync::Mutex::new(held));
+    let (report, begun) = mpsc::channel::<()>();
+    event_loop
+        .run(async move {
+            let slow: Vec<_> = (0..8)
+                .map(|_| {
+                    let (held, report) = (held.clone(), report.clone());
+                    remote.host_thread(&queue, SLOW, move || {
+                        report.send(()).expect("someone listens");
+                        held.lock().expect("held").recv()
+                    })
+                })
+                .collect();
+            for _ in 0..wanted {
+                begun.recv_timeout(Duration::from_secs(60)).expect("a slow job begins");
+            }
+            // The threads that are left take these one after the other, and would take a slow one.
+            for _ in 0..64 {
+                remote.host_thread(&queue, QUICK, || ()).await.expect("the job ran");
+            }
+            assert_eq!(begun.try_iter().count(), 0, "more than {wanted} have begun");
+            drop(release);
+            for slow in slow {
+                slow.await.expect("the job ran").expect_err("the channel was closed");
+            }
+        })
+        .expect("the loop runs");
+}
+
+#[test]
+fn slow_work_of_one_of_several_parties_leaves_a_thread_for_that_of_another() {
+    expect_slow_jobs_begun(1, 1);
+}
+
+#[test]
+fn slow_work_of_the_only_party_has_half_of_the_threads() {
+    expect_slow_jobs_begun(0, 2);
 }

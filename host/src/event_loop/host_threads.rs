@@ -115,6 +115,8 @@ struct Jobs {
     slow_was_last: bool,
     waiting: usize,
     parties: Vec<Party>,
+    /// Parties that want their share of slow work.
+    rivals: usize,
     /// Parties with a quick job, and with a slow one, each at most once, next first.
     quick_turns: VecDeque<usize>,
     slow_turns: VecDeque<usize>,
@@ -151,6 +153,12 @@ impl HostThreads {
 
     /// A queue of its own for one more party.
     pub fn queue(&self) -> HostQueue {
+        self.inner.jobs.lock().expect("host threads' jobs").rivals += 1;
+        self.queue_of_the_host()
+    }
+
+    /// A queue for quick work of the host's own, for which no party need leave a thread free.
+    pub fn queue_of_the_host(&self) -> HostQueue {
         let mut jobs = self.inner.jobs.lock().expect("host threads' jobs");
         jobs.parties.push(Party::default());
         HostQueue { pool: self.clone(), index: jobs.parties.len() - 1 }
@@ -240,6 +248,7 @@ impl Jobs {
             slow_was_last: false,
             waiting: 0,
             parties: Vec::new(),
+            rivals: 0,
             quick_turns: VecDeque::new(),
             slow_turns: VecDeque::new(),
         }
@@ -300,14 +309,14 @@ impl Jobs {
         job
     }
 
-    /// The same of slow ones, if one more may run. No party has all the threads for them: its jobs
-    /// may take long, and another's must not wait for their end.
+    /// The same of slow ones, if one more may run. Of several parties none has all the threads for
+    /// them: its jobs may take long, and another's must not wait for their end.
     fn take_slow(&mut self) -> Option<Job> {
         let most = (self.busy.len() / 2).max(1);
         if self.slow_running >= most {
             return None;
         }
-        let most_of_one = if self.parties.len() > 1 { (most - 1).max(1) } else { most };
+        let most_of_one = if self.rivals > 1 { (most - 1).max(1) } else { most };
         let parties = &self.parties;
         let may_run = |index: &usize| parties[*index].slow_running < most_of_one;
         let turn = self.slow_turns.iter().position(may_run)?;
