@@ -54,6 +54,8 @@ pub(super) fn build(dir: &Path) -> Result<Vec<Built>> {
         // Meant for the machine this runs on, not for Wasm.
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env_remove("RUSTFLAGS")
+        // A hob.toml says where its components are, whatever the shell says of other builds.
+        .env_remove("CARGO_TARGET_DIR")
         .stdout(Stdio::piped());
     let output = cargo
         .spawn()

@@ -39,7 +39,7 @@ async fn query() -> Result<Response> {
     LAST.store(id, Ordering::Relaxed);
     let rows =
         sql::database("main").query("select name from items where id = ?", (id % ROWS,)).await?;
-    let row = rows.iter().next().ok_or_else(|| Error::new("no such row"))?;
+    let row = rows.first().ok_or_else(|| Error::new("no such row"))?;
     Ok(Response::text(row.get::<String>("name")?))
 }
 
