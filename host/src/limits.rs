@@ -37,6 +37,10 @@ pub const HOST_THREADS: usize = 4;
 /// The largest number of host threads that may be asked for: libuv's.
 pub const HOST_THREADS_MAX: usize = 1024;
 
+/// How far the threads beside the loops give way to them, as `nice` counts. The most there is: what
+/// they do is waited for by few, and the loop by all. Where cores are free it changes nothing.
+pub const NICENESS_BESIDE_LOOPS: i32 = 19;
+
 /// Jobs that may wait for a host thread. At a millisecond each that is a second of work for four
 /// threads; whoever comes later is better told so at once.
 pub const HOST_JOBS_MAX: usize = 4096;
