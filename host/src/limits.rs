@@ -4,6 +4,7 @@
 mod compression;
 mod cryptography;
 mod databases;
+mod offloading;
 mod outbound;
 
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 pub use compression::*;
 pub use cryptography::*;
 pub use databases::*;
+pub use offloading::*;
 pub use outbound::*;
 
 // ---- The event loop -------------------------------------------------------------------------
@@ -281,7 +283,7 @@ pub const FILE_WHOLE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of a piece of a file that is read piece by piece.
 pub const FILE_PIECE_BYTES_MAX: usize = 1024 * 1024;
 
-/// Bytes that one tenant's calls under way may have handed over to `files` and `fetch`: sixteen of the
+/// Bytes that one tenant's calls under way may have handed over to `files`, `fetch` and `offload`: sixteen of the
 /// largest.
 pub const HELD_BYTES_PER_TENANT_MAX: usize = 16 * HOSTCALL_BYTES_MAX;
 
