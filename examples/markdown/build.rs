@@ -11,6 +11,8 @@ fn main() {
     let installed = Command::new(env::var_os("CARGO").expect("cargo runs this"))
         .args(["install", "--locked", PROGRAM, "--no-default-features", "--features", "cli"])
         .args(["--target", "wasm32-wasip2", "--root", folder])
+        // Not where cargo builds this crate: it would wait there for itself.
+        .args(["--target-dir", &format!("{folder}/target")])
         // They are about the crate that this script belongs to.
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env_remove("RUSTC_WORKSPACE_WRAPPER")
