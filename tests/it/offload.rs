@@ -175,17 +175,18 @@ fn each_way_to_fail_has_a_name() {
             expect_error(&hob, handler, &format!("{run}&wall=50"), "sleep 3600000", "timed-out");
             expect(&hob, handler, &run, "upper\nstill there", "STILL THERE");
         }
-        for program in ["command"] {
-            let run = format!("run?module={program}");
-            expect_error(&hob, handler, &format!("{run}&arg=trap"), "", "trapped");
-            expect_error(&hob, handler, &format!("{run}&arg=panic"), "", "trapped");
-            expect_error(&hob, handler, &format!("{run}&arg=spin"), "", "cpu-limit");
-            expect_error(&hob, handler, &format!("{run}&arg=grow"), "", "memory-limit");
-            expect_error(&hob, handler, &format!("{run}&arg=endless"), "", "output-limit");
-            let slow = format!("{run}&arg=sleep&arg=3600000&wall=50");
-            expect_error(&hob, handler, &slow, "", "timed-out");
-            expect_error(&hob, handler, &run, &long, "too-large");
+        let run = "run?module=command";
+        for (arguments, name) in [
+            ("trap", "trapped"),
+            ("panic", "trapped"),
+            ("spin", "cpu-limit"),
+            ("grow", "memory-limit"),
+            ("endless", "output-limit"),
+            ("sleep&arg=3600000&wall=50", "timed-out"),
+        ] {
+            expect_error(&hob, handler, &format!("{run}&arg={arguments}"), "", name);
         }
+        expect_error(&hob, handler, run, &long, "too-large");
         for module in STREAMING_JOBS {
             let run = format!("run?module={module}");
             expect_error(&hob, handler, &run, "flood", "output-limit");
@@ -197,6 +198,21 @@ fn each_way_to_fail_has_a_name() {
         expect_error(&hob, handler, "run?module=nothing", "", "unknown-module");
         expect_error(&hob, handler, "spawn?module=nothing", "", "unknown-module");
         hob.expect_hello(handler);
+    }
+}
+
+#[test]
+fn the_largest_input_and_output_are_taken_and_a_byte_more_is_refused() {
+    let hob = serve_within("").start();
+    let most = 16 << 20;
+    for handler in HANDLERS {
+        let run = "run?module=job-0-3";
+        let largest = format!("length\n{}", "x".repeat(most - 7));
+        expect(&hob, handler, run, &largest, &(most - 7).to_string());
+        expect_error(&hob, handler, run, &format!("{largest}x"), "too-large");
+        let output = ask(&hob, handler, run, format!("output {most}")).expect(200);
+        assert_eq!(output.body.len(), most);
+        expect_error(&hob, handler, run, &format!("output {}", most + 1), "output-limit");
     }
 }
 

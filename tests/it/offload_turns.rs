@@ -36,8 +36,8 @@ fn running(hob: &Hob, tenant: &str, module: &str) -> f64 {
 fn a_long_job_locks_out_neither_another_tenants_nor_its_own() {
     let hob = serve_two_tenants();
     let _spinning: Vec<_> = (0..10).map(|_| begin(&hob, "/one/run?module=job-a", "spin")).collect();
-    hob.wait_for_metrics(|_| running(&hob, "a", "job-a") == 10.0);
-    // One thread, on which ten jobs compute without end.
+    hob.wait_for_metrics(|_| running(&hob, "a", "job-a") == 3.0);
+    // One thread, on which three jobs compute without end.
     expect(&hob, "two", "run?module=job-b", "upper\nshort", "SHORT");
     expect(&hob, "one", "run?module=job-a", "upper\nshort", "SHORT");
     hob.expect_hello("one");
@@ -79,17 +79,18 @@ fn a_tenant_begins_so_many_and_so_many_wait_and_the_rest_is_refused() {
 
 #[test]
 fn a_job_waits_no_longer_than_hob_toml_says() {
-    let job = module("job-0-3").limits("wait_ms = 50");
-    let handler = guest("offloading-0-3").offloads_to(std::slice::from_ref(&job));
-    let hob = Serve::new([handler, job]).start();
+    let (job, hasty) = (module("job-0-3"), module("job-0-3").named("hasty"));
+    let modules = [job, hasty.limits("wait_ms = 50")];
+    let handler = guest("offloading-0-3").offloads_to(&modules);
+    let hob = Serve::new([handler].into_iter().chain(modules)).start();
     let mut holding = hob.client();
     holding.send(post("/offloading-0-3/spawn-hold?module=job-0-3&n=128", "messages"));
     hob.wait_for_metrics(|m| m.of_module("job-0-3", "hob_offload_jobs_running") == 128.0);
-    let deed = "run?module=job-0-3&wait=3600000";
+    let deed = "run?module=hasty&wait=3600000";
     expect_error(&hob, "offloading-0-3", deed, "empty", "expired");
     // Also one that no one waits for yet.
-    expect_error(&hob, "offloading-0-3", "spawn?module=job-0-3", "empty", "expired");
-    hob.wait_for_metrics(|m| m.of_module("job-0-3", "hob_offload_jobs_waiting") == 0.0);
+    expect_error(&hob, "offloading-0-3", "spawn?module=hasty", "empty", "expired");
+    hob.wait_for_metrics(|m| m.of_module("hasty", "hob_offload_jobs_waiting") == 0.0);
 }
 
 #[test]
