@@ -59,7 +59,18 @@ pub async fn run_with(
     input: impl Into<Vec<u8>>,
     options: Options,
 ) -> Result<Vec<u8>, Error> {
-    Ok(treaty::run(module.into(), input.into(), options.into_treaty()).await?)
+    let input = input.into();
+    check(&input)?;
+    Ok(treaty::run(module.into(), input, options.into_treaty()).await?)
+}
+
+/// No module takes more bytes at once.
+const AT_ONCE_MAX: usize = 16 * 1024 * 1024;
+
+/// Refuses what is too long for any call. The host would have to take it before it could refuse it, and
+/// ends the handler instead.
+fn check(bytes: &[u8]) -> Result<(), Error> {
+    if bytes.len() > AT_ONCE_MAX { Err(Error::TooLarge) } else { Ok(()) }
 }
 
 /// How many pieces of [`all`] are offloaded at once: more than there are threads for them on most
@@ -116,6 +127,7 @@ pub fn spawn(module: &str, input: impl AsRef<[u8]>) -> Result<Job, Error> {
 
 /// The same with options.
 pub fn spawn_with(module: &str, input: impl AsRef<[u8]>, options: Options) -> Result<Job, Error> {
+    check(input.as_ref())?;
     let job = treaty::spawn(module, input.as_ref(), &options.into_treaty())?;
     Ok(Job(job))
 }
