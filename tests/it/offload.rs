@@ -151,8 +151,9 @@ fn an_exit_code_comes_with_the_end_of_the_standard_error() {
         assert_eq!(words, "exited: 1 no way");
         let words = error(&hob, handler, "run?module=command-0-3&arg=exit&arg=no&arg=way", "");
         assert_eq!(words, "exited: 1 no way");
-        let words = error(&hob, handler, "run?module=preview-1&arg=1", "");
-        assert_eq!(words, "exited: 1 as asked");
+        // Of preview 1 also which code it was.
+        let words = error(&hob, handler, "run?module=preview-1&arg=7", "");
+        assert_eq!(words, "exited: 7 as asked");
         expect(&hob, handler, "run?module=preview-1&arg=0", "all is well", "all is well");
         let words = error(&hob, handler, "run?module=command&arg=complain&arg=100000", "");
         let message = words.strip_prefix("exited: 1 ").unwrap_or_else(|| panic!("{words}"));
