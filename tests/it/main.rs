@@ -50,6 +50,7 @@ mod smuggling;
 mod sql;
 mod sql_hardship;
 mod sql_migrations;
+mod sql_reads;
 mod starts;
 mod streams;
 mod targets;
