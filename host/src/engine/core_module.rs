@@ -9,7 +9,7 @@ use wasi_preview1_component_adapter_provider::{
 };
 use wasm_encoder::ImportSection;
 use wasm_encoder::reencode::{Error, Reencode};
-use wasmparser::{Import, Parser};
+use wasmparser::{ImportSectionReader, Parser};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
@@ -59,17 +59,19 @@ struct ExitCode;
 impl Reencode for ExitCode {
     type Error = Infallible;
 
-    fn parse_import(
+    fn parse_import_section(
         &mut self,
         imports: &mut ImportSection,
-        import: Import<'_>,
+        section: ImportSectionReader<'_>,
     ) -> Result<(), Error<Infallible>> {
-        let preview_1 = WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME;
-        let (module, name) = match (import.module, import.name) {
-            (module, "proc_exit") if module == preview_1 => (EXIT, EXIT_FUNCTION),
-            named => named,
-        };
-        imports.import(module, name, self.entity_type(import.ty)?);
+        for import in section.into_imports() {
+            let import = import?;
+            let is_exit =
+                import.module == WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME && import.name == "proc_exit";
+            let (module, name) =
+                if is_exit { (EXIT, EXIT_FUNCTION) } else { (import.module, import.name) };
+            imports.import(module, name, self.entity_type(import.ty)?);
+        }
         Ok(())
     }
 }
