@@ -233,6 +233,31 @@ fn the_largest_input_and_output_are_taken_and_a_byte_more_is_refused() {
 }
 
 #[test]
+fn the_words_of_a_job_that_could_not_are_cut() {
+    let hob = serve_within("").start();
+    let long = format!("reject {}", "\u{e4}".repeat(1 << 20));
+    for handler in HANDLERS {
+        for module in JOBS {
+            let words = error(&hob, handler, &format!("run?module={module}"), &long);
+            let text = words.strip_prefix("rejected: ").unwrap_or_else(|| panic!("{words}"));
+            assert_eq!(text.len(), 4096);
+        }
+    }
+}
+
+#[test]
+fn a_job_that_hands_over_far_too_much_is_ended() {
+    let hob = serve_within("").start();
+    for handler in HANDLERS {
+        for module in JOBS {
+            let run = format!("run?module={module}");
+            expect_error(&hob, handler, &run, "output 100000000", "output-limit");
+            expect_error(&hob, handler, &run, "tell 1 100000000", "output-limit");
+        }
+    }
+}
+
+#[test]
 fn an_error_becomes_an_answer_that_fits() {
     let hob = serve_within("cpu_ms = 100, input_mib = 1").start();
     let run = |input: &str| ask(&hob, "offloading-0-3", "run-plain?module=job-0-3", input).status;

@@ -78,6 +78,14 @@ fn a_tenant_begins_so_many_and_so_many_wait_and_the_rest_is_refused() {
 }
 
 #[test]
+fn a_job_that_may_not_wait_at_all_runs_where_a_thread_is_free() {
+    let hob = serve_within("").start();
+    for handler in HANDLERS {
+        expect(&hob, handler, "run?module=job-0-3&wait=0", "upper\nfree", "FREE");
+    }
+}
+
+#[test]
 fn a_job_waits_no_longer_than_hob_toml_says() {
     let (job, hasty) = (module("job-0-3"), module("job-0-3").named("hasty"));
     let modules = [job, hasty.limits("wait_ms = 50")];
@@ -201,6 +209,47 @@ fn a_server_that_drains_waits_for_the_jobs_of_its_requests() {
     hob.wait_for_metrics(|m| m.of_module("job-0-3", "hob_offload_jobs_running") == 1.0);
     hob.signal(Signal::TERM);
     assert_eq!(waiting.response().expect(200).text(), "slept 1000 ms");
+}
+
+#[test]
+fn a_server_whose_time_to_drain_is_over_ends_whatever_its_jobs_compute() {
+    let mut hob = serve_within("").server("drain_ms = 100").start();
+    let _spinning: Vec<_> = HANDLERS
+        .iter()
+        .map(|handler| begin(&hob, &format!("/{handler}/run?module=job-0-3"), "spin"))
+        .collect();
+    hob.wait_for_metrics(|m| m.of_module("job-0-3", "hob_offload_jobs_running") == 2.0);
+    hob.signal(Signal::TERM);
+    assert!(hob.wait().success());
+}
+
+/// The niceness of the server's threads whose name begins so, by /proc/PID/task/TID/stat.
+fn niceness(hob: &Hob, name: &str) -> Vec<i32> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", hob.pid())).expect("tasks");
+    let stats =
+        tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
+    let of_name = |stat: String| {
+        let (head, rest) = stat.rsplit_once(") ").expect("a name in parentheses");
+        let is_it = head.split_once('(').expect("a name").1.starts_with(name);
+        // The nineteenth field; the third comes after the name.
+        is_it.then(|| rest.split(' ').nth(16).expect("a field").parse().expect("a number"))
+    };
+    stats.filter_map(of_name).collect()
+}
+
+#[test]
+fn there_are_as_many_threads_as_cores_but_one_and_they_give_way_to_the_loop() {
+    let cores = std::thread::available_parallelism().expect("a number").get();
+    let hob = serve_within("").start();
+    let of_loop = niceness(&hob, "hob");
+    let of_threads = niceness(&hob, "offload-");
+    assert_eq!(of_threads.len(), (cores - 1).max(1));
+    assert!(of_threads.iter().all(|nice| *nice > of_loop[0]), "{of_threads:?} {of_loop:?}");
+    let hob = serve_within("").server("offload_threads = 3").start();
+    assert_eq!(niceness(&hob, "offload-").len(), 3);
+    // Where there is no module, there are none.
+    let hob = Serve::new([guest("kitchen-0-3")]).start();
+    assert_eq!(niceness(&hob, "offload-").len(), 0);
 }
 
 #[test]

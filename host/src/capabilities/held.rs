@@ -32,6 +32,13 @@ impl HeldBytes {
     }
 }
 
+impl Held {
+    /// Counts these with the bytes of another call of the same tenant.
+    pub(super) fn join(&mut self, mut other: Held) {
+        self.bytes += std::mem::take(&mut other.bytes);
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         self.all.0.fetch_sub(self.bytes, Ordering::Relaxed);

@@ -47,7 +47,7 @@ pub use held::HeldBytes;
 pub use joined::{Compiler, JoinError, Joined};
 pub use link::{Audience, current_request};
 pub use offload::{
-    Assignment, Caller, Error as OffloadError, Exit, Form, JobLimits, Order, Outcome,
+    Assignment, Caller, Error as OffloadError, Exit, Form, HeldTooMuch, JobLimits, Order, Outcome,
     OutputLimitReached, Program, Runner, RunningJob, Worker,
 };
 pub use sql::MigrationError;
@@ -199,10 +199,10 @@ pub fn bound(store: &mut Store<GuestState>, memory_bytes: usize) {
     store.set_max_component_handles(limits::HANDLES_MAX);
 }
 
-/// The same for jobs: copying what one hands over holds up no loop.
-pub fn bound_job(store: &mut Store<GuestState>, memory_bytes: usize) {
-    bound(store, memory_bytes);
-    store.set_hostcall_fuel(memory_bytes);
+/// Whether a guest has handed over more in one call than [`limits::HOSTCALL_FUEL`]. The engine's error
+/// has a text and no type that others can name.
+pub fn handed_over_too_much(error: &wasmtime::Error) -> bool {
+    error.chain().any(|cause| cause.to_string().contains("fuel allocated for hostcalls"))
 }
 
 /// The exit code of a guest that has ended by its own will.

@@ -26,7 +26,7 @@ use channel::{Receiver, Sender, channel};
 use order::{Delivered, Ordered, Report};
 
 pub(super) use caller::link as link_caller;
-pub use caller::{Caller, OutputLimitReached};
+pub use caller::{Caller, HeldTooMuch, OutputLimitReached};
 pub use order::{Form, JobLimits, Order, Outcome, Runner, RunningJob, Worker};
 pub use program::{Assignment, Program};
 pub(super) use program::{StderrTail, Stdout, StdoutSink};
@@ -292,7 +292,13 @@ fn order(
                     arguments: options.arguments,
                     wall: within(options.wall_ms, worker.limits.wall),
                     request: state.asking,
-                    caller: Caller::new(beginning, messages, way_out, output_bytes, progress),
+                    caller: Caller::new(
+                        beginning,
+                        messages,
+                        way_out,
+                        (output_bytes, held.clone()),
+                        progress,
+                    ),
                 },
                 runner: worker.runner.clone(),
                 output_bytes,

@@ -180,7 +180,7 @@ impl HostThreads {
     ) -> io::Result<Self> {
         let quick = runtime("host-thread", threads).build()?;
         let slow = runtime("slow-host-thread", slow_at_most(threads))
-            .on_thread_start(give_way_to_loops)
+            .on_thread_start(|| give_way_to_loops(limits::NICENESS_OF_SLOW_WORK))
             .build()?;
         let jobs = Mutex::new(Jobs::new(threads));
         let (of_quick, of_slow) = (quick.handle().clone(), slow.handle().clone());

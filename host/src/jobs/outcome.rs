@@ -3,9 +3,11 @@
 
 use super::form::Answer;
 use crate::capabilities::{
-    Assignment, Exit, OffloadError, Outcome, OutputLimitReached, Program, exit_code,
+    Assignment, Exit, HeldTooMuch, OffloadError, Outcome, OutputLimitReached, Program, exit_code,
+    handed_over_too_much,
 };
 use crate::engine::{self, CpuLimitReached};
+use crate::limits;
 
 /// No one wants the job any more.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ pub(super) fn outcome(
     match returned {
         Ok(Ok(output)) => Ok(collected(output)),
         Ok(Err(why)) => Err(match program {
-            None => OffloadError::Rejected(why),
+            None => OffloadError::Rejected(shortened(why)),
             Some(program) => exited(1, program),
         }),
         Err(error) => match (exit_code(&error), program) {
@@ -53,8 +55,10 @@ fn exited(code: u8, program: &Program) -> OffloadError {
 pub(super) fn failure(error: &wasmtime::Error, memory_refused: bool) -> OffloadError {
     if error.is::<CpuLimitReached>() {
         OffloadError::CpuLimit
-    } else if error.is::<OutputLimitReached>() {
+    } else if error.is::<OutputLimitReached>() || handed_over_too_much(error) {
         OffloadError::OutputLimit
+    } else if error.is::<HeldTooMuch>() {
+        OffloadError::Busy
     } else if error.is::<Unwanted>() {
         OffloadError::Cancelled
     } else if engine::lacks_room(error) {
@@ -62,6 +66,12 @@ pub(super) fn failure(error: &wasmtime::Error, memory_refused: bool) -> OffloadE
     } else if memory_refused {
         OffloadError::MemoryLimit
     } else {
-        OffloadError::Trapped(format!("{error:#}"))
+        OffloadError::Trapped(shortened(format!("{error:#}")))
     }
+}
+
+/// The words of a job for its caller, who gets them whole into its memory.
+fn shortened(mut words: String) -> String {
+    words.truncate(words.floor_char_boundary(limits::OFFLOAD_ERROR_BYTES_MAX));
+    words
 }

@@ -45,6 +45,24 @@ struct Instance {
     idle_since: Instant,
 }
 
+impl Instance {
+    /// Gives it its job, with its limits armed.
+    fn assign(&mut self, assignment: Assignment, request: Option<RequestId>, stopped: Stopped) {
+        let state = self.store.data_mut();
+        state.memory.forget_refusal();
+        state.request = request;
+        state.speaker.set(request);
+        state.assignment = Some(assignment);
+        arm(&mut self.store, stopped);
+    }
+}
+
+/// Has the epoch interrupt the guest, until no one wants its job any more.
+fn arm(store: &mut Store<GuestState>, stopped: Stopped) {
+    store.epoch_deadline_callback(move |store| interrupted(store, &stopped));
+    store.set_epoch_deadline(1);
+}
+
 impl ModuleRunner {
     /// A runner without an instance yet. Its jobs wait for their turn in `queue`.
     pub fn new(
@@ -122,13 +140,13 @@ impl ModuleRunner {
             .then(|| Program::new(&self.module.name, arguments, &caller));
         let assignment = Assignment { caller, program };
         let mut instance = match idle {
-            Some(mut instance) => {
+            Some(instance) => {
                 self.module.metrics.instances_reused.fetch_add(1, Ordering::Relaxed);
-                self.assign(&mut instance.store, assignment, request, stopped);
                 instance
             }
-            None => self.instantiate(assignment, request, stopped, meter.clone()).await?,
+            None => self.instantiate(&stopped, meter).await?,
         };
+        instance.assign(assignment, request, stopped);
         let lines = request.map(|request| instance.store.data().lines_of(request));
         let Module { called, function, .. } = &*self.module;
         let returned = called.call(&mut instance.store, &instance.instance, function, input).await;
@@ -150,44 +168,41 @@ impl ModuleRunner {
         outcome
     }
 
-    /// Makes an instance in a store of its own, with its limits armed.
+    /// Makes an instance in a store of its own. Where there is no room for one, those that rest make it.
     async fn instantiate(
         &self,
-        assignment: Assignment,
-        request: Option<RequestId>,
-        stopped: Stopped,
-        meter: Arc<Meter>,
+        stopped: &Stopped,
+        meter: &Arc<Meter>,
+    ) -> Result<Instance, OffloadError> {
+        match self.instantiate_once(stopped, meter).await {
+            Err(OffloadError::Busy) => {
+                let rested = std::mem::take(&mut *self.idle.lock().expect("idle instances"));
+                drop(rested);
+                self.instantiate_once(stopped, meter).await
+            }
+            made => made,
+        }
+    }
+
+    async fn instantiate_once(
+        &self,
+        stopped: &Stopped,
+        meter: &Arc<Meter>,
     ) -> Result<Instance, OffloadError> {
         let module = &self.module;
         let memory = MemoryMeter::new(module.limits.memory_bytes);
         let state = GuestState::of_job(self.context.clone(), meter.clone(), memory);
         let mut store = Store::new(&module.engine, state);
-        capabilities::bound_job(&mut store, module.limits.memory_bytes);
-        self.assign(&mut store, assignment, request, stopped);
+        capabilities::bound(&mut store, module.limits.memory_bytes);
+        arm(&mut store, stopped.clone());
         match module.pre.instantiate_async(&mut store).await {
             Ok(instance) => {
                 module.metrics.instances_made.fetch_add(1, Ordering::Relaxed);
-                Ok(Instance { store, instance, meter, served: 0, idle_since: Instant::now() })
+                let (meter, idle_since) = (meter.clone(), Instant::now());
+                Ok(Instance { store, instance, meter, served: 0, idle_since })
             }
             Err(error) => Err(failure(&error, store.data().memory.was_refused())),
         }
-    }
-
-    /// Gives an instance its job.
-    fn assign(
-        &self,
-        store: &mut Store<GuestState>,
-        assignment: Assignment,
-        request: Option<RequestId>,
-        stopped: Stopped,
-    ) {
-        let state = store.data_mut();
-        state.memory.forget_refusal();
-        state.request = request;
-        state.speaker.set(request);
-        state.assignment = Some(assignment);
-        store.epoch_deadline_callback(move |store| interrupted(store, &stopped));
-        store.set_epoch_deadline(1);
     }
 
     /// An instance that has kept too much of what it was given makes room for a new one.

@@ -5,6 +5,11 @@ use std::time::Duration;
 /// Threads that may be asked for. Beyond the number of cores they only take turns.
 pub const OFFLOAD_THREADS_MAX: usize = 256;
 
+/// How far offload threads give way to the loops, as `nice` counts: a loop that wants the same core has
+/// nine tenths of it. More would leave a job that may take so long by the clock too little beside other
+/// programs.
+pub const NICENESS_OF_OFFLOAD: i32 = 10;
+
 /// Jobs of one tenant that may wait for their first turn. Who comes later is better told so at once.
 pub const OFFLOAD_WAITING_MAX: usize = 256;
 
@@ -47,6 +52,9 @@ pub const OFFLOAD_PIECE_BYTES_MAX: usize = 64 * 1024;
 
 /// Bytes of the end of a program's standard error that its caller is told.
 pub const OFFLOAD_STDERR_BYTES_MAX: usize = 4 * 1024;
+
+/// Bytes of the words with which a job says that it could not, or the engine that it trapped.
+pub const OFFLOAD_ERROR_BYTES_MAX: usize = 4 * 1024;
 
 /// Bytes of a program's arguments together, and of the environment of a usual system.
 pub const OFFLOAD_ARGUMENTS_BYTES_MAX: usize = 64 * 1024;

@@ -1,12 +1,15 @@
 //! Owns a job's side of it: what it is given, what it gives, and `hob:host/caller`.
 
+use std::future::ready;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use futures_util::future::Either;
 use tokio::sync::Mutex as AsyncMutex;
 use wasmtime::component::{ComponentType, Lift, Linker, Lower};
 
 use super::super::GuestState;
+use super::super::held::{Held, HeldBytes};
 use super::super::treaty::Interface;
 use super::Progress;
 use super::channel::{Gone, Receiver, Room, Sender};
@@ -25,6 +28,8 @@ struct State {
     way_out: WayOut,
     /// Bytes that may still be given.
     budget: Mutex<usize>,
+    /// Where what is given counts until it is taken.
+    held: HeldBytes,
     progress: ProgressCell,
 }
 
@@ -36,14 +41,33 @@ pub(super) enum WayOut {
     /// To whoever receives.
     Messages(Sender),
     /// Into the job's output.
-    Output(Mutex<Vec<u8>>),
+    Output(Mutex<Output>),
     /// No one takes it.
     Nowhere,
+}
+
+/// An output that is given in pieces.
+#[derive(Default)]
+pub(super) struct Output {
+    bytes: Vec<u8>,
+    held: Option<Held>,
 }
 
 /// A job gives more than it may.
 #[derive(Debug)]
 pub struct OutputLimitReached;
+
+/// The tenant's calls hold too much of the host's memory already.
+#[derive(Debug)]
+pub struct HeldTooMuch;
+
+impl std::fmt::Display for HeldTooMuch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the tenant's calls hold too much memory")
+    }
+}
+
+impl std::error::Error for HeldTooMuch {}
 
 impl std::fmt::Display for OutputLimitReached {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -56,8 +80,23 @@ impl std::error::Error for OutputLimitReached {}
 /// Why a piece was not given.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum NotGiven {
+    /// No one takes it.
     Gone,
+    /// It is more than the job may give.
     Limit,
+    /// It is more than the tenant may have held.
+    Held,
+}
+
+impl NotGiven {
+    /// Why the job ends, unless it is told itself.
+    pub(super) fn into_trap(self) -> Option<wasmtime::Error> {
+        match self {
+            NotGiven::Gone => None,
+            NotGiven::Limit => Some(OutputLimitReached.into()),
+            NotGiven::Held => Some(HeldTooMuch.into()),
+        }
+    }
 }
 
 impl From<Gone> for NotGiven {
@@ -71,7 +110,7 @@ impl Caller {
         beginning: Vec<u8>,
         messages: Option<Receiver>,
         way_out: WayOut,
-        output_bytes: usize,
+        (output_bytes, held): (usize, HeldBytes),
         progress: ProgressCell,
     ) -> Self {
         Caller(Arc::new(State {
@@ -79,6 +118,7 @@ impl Caller {
             messages: messages.map(AsyncMutex::new),
             way_out,
             budget: Mutex::new(output_bytes),
+            held,
             progress,
         }))
     }
@@ -91,7 +131,7 @@ impl Caller {
     /// What the job has given so far of an output that is given in pieces.
     pub fn take_output(&self) -> Vec<u8> {
         match &self.0.way_out {
-            WayOut::Output(output) => std::mem::take(&mut *output.lock().expect("output")),
+            WayOut::Output(output) => std::mem::take(&mut *output.lock().expect("output")).bytes,
             WayOut::Messages(_) | WayOut::Nowhere => Vec::new(),
         }
     }
@@ -113,37 +153,50 @@ impl Caller {
     }
 
     /// Waits until a piece of this length can be given; what is collected needs no room.
-    pub(super) async fn room(&self, bytes: usize) -> Result<Option<Room>, NotGiven> {
+    pub(super) async fn room(&self, bytes: usize) -> Result<Option<Room>, Gone> {
         match &self.0.way_out {
             WayOut::Messages(messages) => Ok(Some(messages.room(bytes).await?)),
             WayOut::Output(_) => Ok(None),
-            WayOut::Nowhere => Err(NotGiven::Gone),
+            WayOut::Nowhere => Err(Gone),
         }
     }
 
     /// The same without a wait; none when there is no room now.
-    pub(super) fn room_now(&self, bytes: usize) -> Result<Option<Option<Room>>, NotGiven> {
+    pub(super) fn room_now(&self, bytes: usize) -> Result<Option<Option<Room>>, Gone> {
         match &self.0.way_out {
             WayOut::Messages(messages) => Ok(messages.room_now(bytes)?.map(Some)),
             WayOut::Output(_) => Ok(Some(None)),
-            WayOut::Nowhere => Err(NotGiven::Gone),
+            WayOut::Nowhere => Err(Gone),
         }
     }
 
-    /// Gives a piece for which there is room.
-    pub(super) fn give(&self, room: Option<Room>, piece: &[u8]) -> Result<(), NotGiven> {
+    /// Counts a piece of this length among what the job gives, and what its tenant's calls hold.
+    pub(super) fn charge(&self, bytes: usize) -> Result<Held, NotGiven> {
         let mut budget = self.0.budget.lock().expect("budget");
-        *budget = budget.checked_sub(piece.len()).ok_or(NotGiven::Limit)?;
-        drop(budget);
+        let left = budget.checked_sub(bytes).ok_or(NotGiven::Limit)?;
+        let held = self.0.held.hold(bytes).map_err(|_| NotGiven::Held)?;
+        *budget = left;
+        Ok(held)
+    }
+
+    /// Gives a piece that was charged and for which there is room.
+    pub(super) fn give(&self, room: Option<Room>, held: Held, piece: Vec<u8>) -> Result<(), Gone> {
         match (&self.0.way_out, room) {
-            (WayOut::Messages(messages), Some(room)) => {
-                Ok(messages.put(room, piece.to_vec(), None)?)
-            }
+            (WayOut::Messages(messages), Some(room)) => messages.put(room, piece, Some(held)),
             (WayOut::Output(output), _) => {
-                output.lock().expect("output").extend_from_slice(piece);
+                let mut output = output.lock().expect("output");
+                match &mut output.held {
+                    Some(all) => all.join(held),
+                    none => *none = Some(held),
+                }
+                if output.bytes.is_empty() {
+                    output.bytes = piece;
+                } else {
+                    output.bytes.extend_from_slice(&piece);
+                }
                 Ok(())
             }
-            (WayOut::Messages(_) | WayOut::Nowhere, _) => Err(NotGiven::Gone),
+            (WayOut::Messages(_) | WayOut::Nowhere, _) => Err(Gone),
         }
     }
 }
@@ -173,22 +226,24 @@ pub(crate) fn link(
         "caller.send",
         |state, (message,): (Vec<u8>,)| {
             let caller = state.caller()?;
-            Ok(async move {
-                if message.len() > limits::OFFLOAD_MESSAGE_BYTES_MAX {
-                    return Ok(Err(Error::TooLarge));
-                }
-                let given = match caller.room(message.len()).await {
-                    Ok(room) => caller.give(room, &message),
-                    Err(not_given) => Err(not_given),
+            if message.len() > limits::OFFLOAD_MESSAGE_BYTES_MAX {
+                return Ok(Either::Left(ready(Ok(Err(Error::TooLarge)))));
+            }
+            // At once: a job may send much without waiting for it.
+            let charged = caller.charge(message.len());
+            Ok(Either::Right(async move {
+                let held = match charged {
+                    Ok(held) => held,
+                    Err(why) => return why.into_trap().map_or(Ok(Err(Error::Gone)), Err),
                 };
-                match given {
-                    Ok(()) => Ok(Ok(())),
-                    Err(NotGiven::Gone) => Ok(Err(Error::Gone)),
-                    Err(NotGiven::Limit) => Err(OutputLimitReached),
-                }
-            })
+                let given = match caller.room(message.len()).await {
+                    Ok(room) => caller.give(room, held, message),
+                    Err(gone) => Err(gone),
+                };
+                Ok(given.map_err(|Gone| Error::Gone))
+            }))
         },
-        |_, sent| Ok(sent?),
+        |_, sent| sent,
     )?;
     caller.immediate_unit("progress", |state, (done, total): (u64, u64)| {
         let caller = state.caller()?;

@@ -16,8 +16,8 @@ use wasmtime_wasi::p2::{
     InputStream, OutputStream, Pollable, StreamError, StreamResult as Written,
 };
 
-use super::caller::{Caller, NotGiven, OutputLimitReached};
-use super::channel::Room;
+use super::caller::{Caller, NotGiven};
+use super::channel::{Gone, Room};
 use crate::limits;
 
 /// What a guest has to do with that runs a job.
@@ -188,8 +188,13 @@ impl Stdout {
 
     /// Writes a piece of up to [`limits::OFFLOAD_PIECE_BYTES_MAX`] that there is room for.
     pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<(), NotWritable> {
+        if bytes.is_empty() {
+            // It would be a message that takes room, and says nothing.
+            return Ok(());
+        }
+        let held = self.caller.charge(bytes.len())?;
         let room = self.room.take().flatten();
-        Ok(self.caller.give(room, bytes)?)
+        Ok(self.caller.give(room, held, bytes.to_vec())?)
     }
 }
 
@@ -198,16 +203,19 @@ impl Stdout {
 pub(crate) enum NotWritable {
     /// No one reads any more.
     Closed,
-    /// It has written more than it may.
-    Limit,
+    /// The program ends: it has written more than it may, or its tenant holds too much.
+    Trap(wasmtime::Error),
 }
 
 impl From<NotGiven> for NotWritable {
     fn from(not_given: NotGiven) -> Self {
-        match not_given {
-            NotGiven::Gone => NotWritable::Closed,
-            NotGiven::Limit => NotWritable::Limit,
-        }
+        not_given.into_trap().map_or(NotWritable::Closed, NotWritable::Trap)
+    }
+}
+
+impl From<Gone> for NotWritable {
+    fn from(_: Gone) -> Self {
+        NotWritable::Closed
     }
 }
 
@@ -215,7 +223,7 @@ impl From<NotWritable> for StreamError {
     fn from(not_writable: NotWritable) -> Self {
         match not_writable {
             NotWritable::Closed => StreamError::Closed,
-            NotWritable::Limit => StreamError::Trap(OutputLimitReached.into()),
+            NotWritable::Trap(error) => StreamError::Trap(error),
         }
     }
 }
@@ -327,7 +335,7 @@ impl<D: 'static> StreamConsumer<D> for StdoutSink {
         Poll::Ready(match put {
             Ok(()) => Ok(StreamResult::Completed),
             Err(NotWritable::Closed) => Ok(StreamResult::Dropped),
-            Err(NotWritable::Limit) => Err(OutputLimitReached.into()),
+            Err(NotWritable::Trap(error)) => Err(error),
         })
     }
 }

@@ -140,16 +140,25 @@ impl Schedule {
         if self.is_closed || is_full { Err(Refused::Busy) } else { Ok(()) }
     }
 
-    /// Queues a job behind its party's others.
+    /// Queues a job behind its party's others. One for which a thread is free waits for nothing.
     pub(super) fn submit(&mut self, party: usize, mut task: Task, deadline: Instant) -> TaskKey {
+        let is_free = self.has_free_thread(party);
         self.parties[party].waiting += 1;
         if let Some(module) = task.module() {
             module.waiting.fetch_add(1, Ordering::Relaxed);
         }
-        task.deadline = Some(deadline);
+        task.deadline = (!is_free).then_some(deadline);
         let key = self.insert(party, task);
-        self.deadlines.insert((deadline, key.index));
+        if !is_free {
+            self.deadlines.insert((deadline, key.index));
+        }
         key
+    }
+
+    /// Whether a thread rests that none of the tasks that are ready needs.
+    fn has_free_thread(&self, party: usize) -> bool {
+        let ready: usize = self.parties.iter().map(|party| party.ready.len()).sum();
+        self.resting > ready && self.parties[party].begun < limits::OFFLOAD_BEGUN_MAX
     }
 
     /// Queues something of the host's own.
@@ -309,8 +318,13 @@ impl Schedule {
         match std::mem::replace(&mut task.state, State::Running { is_woken: true }) {
             State::Suspended(running) => {
                 task.state = State::Ready(running);
-                let party = task.party;
-                self.parties[party].ready.push_back(key.index);
+                let (party, is_last) = (task.party, task.stopped.is_set());
+                // Before those that have not begun: it has an instance, and perhaps a message to take.
+                let Schedule { tasks, parties, .. } = self;
+                let ready = &mut parties[party].ready;
+                let waits = |index: &usize| matches!(tasks[*index].state, State::Waiting(_));
+                let place = ready.iter().position(waits).unwrap_or(ready.len());
+                ready.insert(if is_last { 0 } else { place }, key.index);
                 self.give_turn(party);
             }
             State::Running { .. } => {}
