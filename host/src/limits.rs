@@ -39,10 +39,10 @@ pub const HOST_THREADS: usize = 4;
 /// The largest number of host threads that may be asked for: libuv's.
 pub const HOST_THREADS_MAX: usize = 1024;
 
-/// How far the threads for slow work give way to the loops, as `nice` counts. The most there is: what
-/// they do takes long and is waited for by few, and the loop by all. Where cores are free it changes
-/// nothing; beside other programs that want the same core it is slow.
-pub const NICENESS_OF_SLOW_WORK: i32 = 19;
+/// How far the threads beside the loops give way to them, as `nice` counts: a loop that wants the core of
+/// one of them has three quarters of it. More would leave work whose time is limited by the clock too
+/// little beside other programs. Where cores are free it changes nothing.
+pub const NICENESS_BESIDE_LOOPS: i32 = 5;
 
 /// Jobs that may wait for a host thread. At a millisecond each that is a second of work for four
 /// threads; whoever comes later is better told so at once.

@@ -50,7 +50,6 @@ mod smuggling;
 mod sql;
 mod sql_hardship;
 mod sql_migrations;
-mod sql_reads;
 mod starts;
 mod streams;
 mod targets;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hob::event_loop::{Clock, EventLoop, HostQueue, HostThreads, Pending, Refused, Work};
+use hob::event_loop::{Clock, EventLoop, HostQueue, HostThreads, Refused, Work};
 use hob::limits;
 use hob::observe::Timeline;
 
@@ -192,119 +192,6 @@ fn quick_work_that_never_ends_does_not_keep_slow_work_waiting() {
         })
         .expect("the loop runs");
     assert_eq!(order.iter().next(), Some("slow"));
-}
-
-/// A series of jobs that queues itself again, so many times.
-fn again(queue: HostQueue, left: usize, report: mpsc::Sender<&'static str>) {
-    let after = queue.clone();
-    queue.submit_series(QUICK, move |_| {
-        report.send("series").expect("someone listens");
-        if left > 1 {
-            again(after, left - 1, report);
-        }
-    });
-}
-
-#[test]
-fn a_series_that_goes_on_leaves_turns_to_another_party() {
-    let pool = host_threads(1);
-    let (series, other) = (pool.queue(), pool.queue());
-    let mut event_loop = event_loop();
-    let remote = event_loop.remote();
-    let (release, held) = mpsc::channel::<()>();
-    let (report, order) = mpsc::channel::<&str>();
-    event_loop
-        .run(async move {
-            let running = remote.host_thread(&other, QUICK, move || held.recv());
-            again(series, 3, report.clone());
-            let others: Vec<_> = (0..3)
-                .map(|_| {
-                    let report = report.clone();
-                    let job = move || report.send("other").expect("someone listens");
-                    remote.host_thread(&other, QUICK, job)
-                })
-                .collect();
-            drop((release, report));
-            running.await.expect("the job ran").expect_err("the channel was closed");
-            for job in others {
-                job.await.expect("the job ran");
-            }
-        })
-        .expect("the loop runs");
-    let order: Vec<_> = order.iter().collect();
-    assert_eq!(order, ["series", "other", "series", "other", "series", "other"]);
-}
-
-#[test]
-fn a_series_that_panics_leaves_its_thread_to_the_next() {
-    let queue = pool(1);
-    let mut event_loop = event_loop();
-    let remote = event_loop.remote();
-    queue.submit_series(QUICK, |_| std::panic::resume_unwind(Box::new("on purpose")));
-    let next = event_loop.run(async move { remote.host_thread(&queue, QUICK, || 7).await });
-    assert_eq!(next.expect("the loop runs"), Ok(7));
-}
-
-#[test]
-fn what_is_put_off_happens_when_the_others_of_the_turn_have_run() {
-    let mut event_loop = event_loop();
-    let (handle, remote) = (event_loop.handle(), event_loop.remote());
-    let (report, order) = mpsc::channel::<&str>();
-    let (settle, done) = Pending::new();
-    event_loop
-        .run(async move {
-            let (end, second) = (report.clone(), report.clone());
-            remote.at_end_of_turn(move || {
-                end.send("end").expect("someone listens");
-                settle.settle(());
-            });
-            handle.spawn(async move { second.send("second").expect("someone listens") });
-            report.send("first").expect("someone listens");
-            done.await;
-        })
-        .expect("the loop runs");
-    assert_eq!(order.iter().collect::<Vec<_>>(), ["first", "second", "end"]);
-}
-
-#[test]
-fn what_another_thread_puts_off_wakes_the_loop() {
-    let mut event_loop = event_loop();
-    let remote = event_loop.remote();
-    let (settle, done) = Pending::new();
-    let other = thread::spawn(move || remote.at_end_of_turn(move || settle.settle(7)));
-    assert_eq!(event_loop.run(done).expect("the loop runs"), 7);
-    other.join().expect("the thread ends");
-}
-
-#[test]
-fn results_whose_wake_is_held_back_all_come() {
-    let queue = pool(4);
-    let mut event_loop = event_loop();
-    let remote = event_loop.remote();
-    let sum = event_loop
-        .run(async move {
-            let mut sum = 0;
-            for round in 0..200 {
-                let mut pending = Vec::new();
-                for _ in 0..4 {
-                    let (settles, results): (Vec<_>, Vec<_>) =
-                        (0..8).map(|_| Pending::new()).unzip();
-                    pending.extend(results);
-                    let loop_of_them = remote.clone();
-                    queue.submit_series(QUICK, move |_| {
-                        let held = loop_of_them.hold_wake();
-                        settles.into_iter().for_each(|settle| settle.settle(round));
-                        drop(held);
-                    });
-                }
-                for result in pending {
-                    sum += result.await;
-                }
-            }
-            sum
-        })
-        .expect("the loop runs");
-    assert_eq!(sum, 32 * (0..200).sum::<u64>());
 }
 
 /// A party of a pool of four threads, beside so many others, queues slow jobs that do not end: exactly

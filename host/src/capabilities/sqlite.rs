@@ -2,15 +2,13 @@
 //! who waits for them.
 //!
 //! Who waits does so on the loop, for a place; only who has one goes to a host thread, so that no
-//! thread ever waits for another. Single pieces of work that read wait for a thread that does many of
-//! them in a row (`reads.rs`). A connection that comes back with a transaction open is rolled back
+//! thread ever waits for another. A connection that comes back with a transaction open is rolled back
 //! by a host thread at once, or by whoever has it next.
 
 mod connection;
 mod fault;
 mod functions;
 mod pattern;
-mod reads;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -27,12 +25,11 @@ pub(super) use rusqlite;
 use super::treaty::Hop;
 use crate::event_loop::Work;
 use crate::limits;
-use reads::Reads;
 
 /// What a place is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// One piece of work that reads. It needs no place of its own.
+    /// One piece of work that reads.
     Read,
     /// Work that may write: one at a time.
     Write,
@@ -56,7 +53,7 @@ pub(super) struct Database {
     path: PathBuf,
     settings: Settings,
     writer: Queue,
-    reads: Reads,
+    readers: Queue,
     readers_on: Queue,
     idle_writer: Mutex<Vec<Connection>>,
     idle_readers: Mutex<Vec<Connection>>,
@@ -120,7 +117,7 @@ impl Database {
             path: path.to_owned(),
             settings,
             writer: Queue::new(1),
-            reads: Reads::default(),
+            readers: Queue::new(limits::SQL_READERS),
             readers_on: Queue::new(limits::SQL_READERS_ON),
             idle_writer: Mutex::default(),
             idle_readers: Mutex::default(),
@@ -144,14 +141,15 @@ impl Database {
     /// [`Error::Busy`] when too many wait, or when it takes too long.
     pub(super) async fn place(self: &Arc<Self>, role: Role, hop: &Hop) -> Result<Place, Error> {
         let queue = match role {
+            Role::Read => &self.readers,
             Role::Write => &self.writer,
-            Role::Read | Role::ReadOn => &self.readers_on,
+            Role::ReadOn => &self.readers_on,
         };
         let permit = queue.wait(hop).await?;
-        Ok(Place { database: self.clone(), role, connection: None, _permit: Some(permit) })
+        Ok(Place { database: self.clone(), role, connection: None, _permit: permit })
     }
 
-    /// Waits for a place, or for a thread that reads, and does work there, on a host thread.
+    /// Waits for a place and does work there, on a host thread.
     pub(super) async fn run<T, J>(
         self: Arc<Self>,
         hop: Hop,
@@ -164,9 +162,6 @@ impl Database {
         T: Send + 'static,
         J: FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     {
-        if role == Role::Read {
-            return self.read(hop, work, limit, job).await;
-        }
         let mut place = self.place(role, &hop).await?;
         let attended = Attended::default();
         let watch = attended.watch();
@@ -216,10 +211,7 @@ impl Attended {
     /// What the work asks for when it begins, with the time it may take.
     pub(super) fn watch(&self) -> impl Fn(Duration) -> Watch + Send + 'static + use<> {
         let abandoned = self.0.clone();
-        move |limit| {
-            let (deadline, abandoned) = (Instant::now() + limit, abandoned.clone());
-            Watch { deadline, abandoned, turn: None }
-        }
+        move |limit| Watch { deadline: Instant::now() + limit, abandoned: abandoned.clone() }
     }
 }
 
@@ -234,16 +226,10 @@ pub(super) struct Place {
     database: Arc<Database>,
     role: Role,
     connection: Option<Connection>,
-    /// None where the threads that have such a place are counted.
-    _permit: Option<OwnedSemaphorePermit>,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Place {
-    /// The place of one of the threads that read.
-    fn of_reader(database: &Arc<Database>) -> Self {
-        Place { database: database.clone(), role: Role::Read, connection: None, _permit: None }
-    }
-
     /// The connection, without anything of whoever had it before. Blocks.
     pub(super) fn connection(&mut self) -> Result<&Connection, Error> {
         if self.connection.is_none() {
@@ -269,13 +255,8 @@ impl Place {
     /// A connection that has failed is not used again. Blocks.
     pub(super) fn close_if_broken<T>(&mut self, result: &Result<T, Error>) {
         if matches!(result, Err(Error::Failed(_))) {
-            self.close();
+            self.connection = None;
         }
-    }
-
-    /// Has a connection of its own no more. Blocks.
-    fn close(&mut self) {
-        self.connection = None;
     }
 
     /// Rolls back what is open. Blocks.
@@ -314,7 +295,7 @@ mod tests {
             database: database.clone(),
             role: Role::Write,
             connection: None,
-            _permit: database.writer.places.clone().try_acquire_owned().ok(),
+            _permit: database.writer.places.clone().try_acquire_owned().expect("it is free"),
         };
         let count = |connection: &Connection| -> i64 {
             let count =

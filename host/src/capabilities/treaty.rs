@@ -16,7 +16,7 @@ use wasmtime::{AsContextMut, StoreContextMut};
 
 use super::{GuestContext, GuestState, current_request};
 use crate::engine::Generation;
-use crate::event_loop::{Desk, Refused, Remote, Work};
+use crate::event_loop::{Refused, Remote, Work};
 use crate::observe::Happening;
 use crate::wire::RequestId;
 
@@ -256,7 +256,7 @@ impl Hop {
         T: Send + 'static,
         E: From<Refused> + Send + 'static,
     {
-        let work = self.work(work);
+        let work = work.for_request(self.request);
         let pending = self.context.remote.host_thread(&self.context.queue, work, job);
         async { pending.await.unwrap_or_else(|refused| Err(refused.into())) }
     }
@@ -264,16 +264,6 @@ impl Hop {
     /// Does work on a host thread that no one waits for.
     pub(super) fn unattended(&self, work: Work, job: impl FnOnce() + Send + 'static) {
         self.context.remote.host_thread_unattended(&self.context.queue, work, job);
-    }
-
-    /// Does several pieces of work in a row on a host thread, which notes each.
-    pub(super) fn series(&self, work: Work, job: impl FnOnce(&Desk<'_>) + Send + 'static) {
-        self.context.queue.submit_series(work, job);
-    }
-
-    /// The same work, for the request it is asked for.
-    pub(super) fn work(&self, work: Work) -> Work {
-        work.for_request(self.request)
     }
 
     /// The loop.

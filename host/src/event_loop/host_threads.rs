@@ -2,9 +2,7 @@
 //!
 //! They are the blocking threads of a tokio runtime that runs nothing else: `wasmtime-wasi` does
 //! its file work on the runtime it finds around it, so that work and ours share the same threads
-//! and the same bound. Slow work has threads of another runtime, within the same bound: they give way
-//! to the loops, and a thread that does so can never take it back. This is the only file that names
-//! tokio's runtime.
+//! and the same bound. This is the only file that names tokio's runtime.
 //!
 //! # Whose turn it is
 //! Jobs come through queues of bounded length, one for each party that is to have its share. A
@@ -75,10 +73,9 @@ pub struct HostQueue {
 }
 
 struct Inner {
-    quick: tokio::runtime::Handle,
-    slow: tokio::runtime::Handle,
-    /// Kept so that the threads live as long as the pool; empty only while it is dropped.
-    owners: Vec<tokio::runtime::Runtime>,
+    runtime: tokio::runtime::Handle,
+    /// Kept so that the threads live as long as the pool; not here only while it is dropped.
+    owner: Option<tokio::runtime::Runtime>,
     metrics: Arc<HostThreadMetrics>,
     timeline: Timeline,
     jobs: Mutex<Jobs>,
@@ -93,34 +90,7 @@ struct Job {
 }
 
 /// The work itself.
-type Run = Box<dyn FnOnce(&Desk<'_>) + Send>;
-
-/// A host thread at work on a job, which notes here what it has done: before anybody has its result,
-/// so that whoever has it also finds how it came about.
-pub struct Desk<'a> {
-    inner: &'a Inner,
-    thread: usize,
-    /// When the job was queued, and when it began.
-    queued: Instant,
-    begun: Instant,
-}
-
-impl Desk<'_> {
-    /// Notes a piece of work that has just been done.
-    pub fn note(&self, work: Work, queued: Instant, begun: Instant) {
-        let ended = Instant::now();
-        self.inner.metrics.ran(work.operation, begun - queued, ended - begun);
-        if let Some(request) = work.request {
-            let what = Happening::HostThread { operation: work.operation, thread: self.thread };
-            self.inner.timeline.add(request, begun, ended, what);
-        }
-    }
-
-    /// Notes the job as a whole.
-    fn note_job(&self, work: Work) {
-        self.note(work, self.queued, self.begun);
-    }
-}
+type Run = Box<dyn FnOnce(Note<'_>) + Send>;
 
 impl Job {
     fn is_slow(&self) -> bool {
@@ -132,6 +102,10 @@ impl Job {
         self.is_slow().then_some(self.party)
     }
 }
+
+/// To be called when the work is done and nobody has its result yet, so that whoever has it also
+/// finds how it came about.
+type Note<'a> = &'a dyn Fn();
 
 /// The jobs that wait, and the threads that are at work.
 struct Jobs {
@@ -156,18 +130,6 @@ struct Party {
     slow_running: usize,
 }
 
-/// How many of so many threads may be at slow work.
-fn slow_at_most(threads: usize) -> usize {
-    (threads / 2).max(1)
-}
-
-fn runtime(name: &str, threads: usize) -> tokio::runtime::Builder {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    // A thread that is there need not be made in a bad moment.
-    builder.max_blocking_threads(threads).thread_name(name).thread_keep_alive(Duration::MAX);
-    builder
-}
-
 impl HostThreads {
     /// Makes a pool of at most `threads` threads; they start when there is work.
     ///
@@ -178,14 +140,16 @@ impl HostThreads {
         metrics: Arc<HostThreadMetrics>,
         timeline: Timeline,
     ) -> io::Result<Self> {
-        let quick = runtime("host-thread", threads).build()?;
-        let slow = runtime("slow-host-thread", slow_at_most(threads))
-            .on_thread_start(|| give_way_to_loops(limits::NICENESS_OF_SLOW_WORK))
+        let owner = tokio::runtime::Builder::new_current_thread()
+            .max_blocking_threads(threads)
+            .thread_name("host-thread")
+            // One that is there need not be made in a bad moment.
+            .thread_keep_alive(Duration::MAX)
+            .on_thread_start(give_way_to_loops)
             .build()?;
+        let runtime = owner.handle().clone();
         let jobs = Mutex::new(Jobs::new(threads));
-        let (of_quick, of_slow) = (quick.handle().clone(), slow.handle().clone());
-        let owners = vec![quick, slow];
-        let inner = Inner { quick: of_quick, slow: of_slow, owners, metrics, timeline, jobs };
+        let inner = Inner { runtime, owner: Some(owner), metrics, timeline, jobs };
         Ok(HostThreads { inner: Arc::new(inner) })
     }
 
@@ -204,15 +168,14 @@ impl HostThreads {
 
     /// Makes this pool the one that code written for tokio finds on the calling thread.
     pub fn enter(&self) -> tokio::runtime::EnterGuard<'_> {
-        self.inner.quick.enter()
+        self.inner.runtime.enter()
     }
 
     /// Gives a job to a thread that is free. To be called with no lock held: a thread may have to be
     /// made, and that can fail.
     fn start(&self, job: Job, thread: usize) {
         let place = Place { pool: self.clone(), thread, slow_of: job.slow_of() };
-        let runtime = if job.is_slow() { &self.inner.slow } else { &self.inner.quick };
-        runtime.spawn_blocking(move || place.run(job));
+        self.inner.runtime.spawn_blocking(move || place.run(job));
     }
 
     fn note_waiting(&self, jobs: &Jobs) {
@@ -225,20 +188,9 @@ impl HostQueue {
     /// has handed that out.
     pub(super) fn submit_unattended(&self, work: Work, job: impl FnOnce() + Send + 'static) {
         let jobs = self.pool.inner.jobs.lock().expect("host threads' jobs");
-        let run = Box::new(move |desk: &Desk<'_>| {
+        let run = Box::new(|note: Note<'_>| {
             drop(catch_unwind(AssertUnwindSafe(job)));
-            desk.note_job(work);
-        });
-        self.push(jobs, work, run);
-    }
-
-    /// Queues a job that does several pieces of work in a row, and notes each itself. It is not
-    /// refused either, so whoever queues such jobs bounds their number. It should be over in the time of
-    /// its lane, and queue itself again when there is more to do: the others have their turn between.
-    pub fn submit_series(&self, work: Work, job: impl FnOnce(&Desk<'_>) + Send + 'static) {
-        let jobs = self.pool.inner.jobs.lock().expect("host threads' jobs");
-        let run = Box::new(move |desk: &Desk<'_>| {
-            drop(catch_unwind(AssertUnwindSafe(|| job(desk))));
+            note();
         });
         self.push(jobs, work, run);
     }
@@ -259,10 +211,10 @@ impl HostQueue {
             inner.metrics.refused(work.operation);
             return Err(settle);
         }
-        let run = Box::new(move |desk: &Desk<'_>| {
+        let run = Box::new(move |note: Note<'_>| {
             if !settle.is_abandoned() {
                 let result = catch_unwind(AssertUnwindSafe(job));
-                desk.note_job(work);
+                note();
                 settle.settle(result.map_err(|_| Refused::Panicked));
             }
         });
@@ -284,7 +236,9 @@ impl HostQueue {
 impl Drop for Inner {
     fn drop(&mut self) {
         // The last clone may be dropped by a host thread, which cannot wait for itself.
-        self.owners.drain(..).for_each(tokio::runtime::Runtime::shutdown_background);
+        if let Some(owner) = self.owner.take() {
+            owner.shutdown_background();
+        }
     }
 }
 
@@ -360,7 +314,7 @@ impl Jobs {
     /// The same of slow ones, if one more may run. Of several parties none has all the threads for
     /// them: its jobs may take long, and another's must not wait for their end.
     fn take_slow(&mut self) -> Option<Job> {
-        let most = slow_at_most(self.busy.len());
+        let most = (self.busy.len() / 2).max(1);
         if self.slow_running >= most {
             return None;
         }
@@ -378,9 +332,6 @@ impl Jobs {
     }
 }
 
-/// Stands for the thread of a place that has been given back.
-const NO_THREAD: usize = usize::MAX;
-
 /// A thread's place in the pool, as long as it is at work.
 struct Place {
     pool: HostThreads,
@@ -393,7 +344,6 @@ impl Place {
     /// Does a job, and then those that wait: to wake another thread for the next would cost more than
     /// many a job does.
     fn run(mut self, first: Job) {
-        let is_slow = first.is_slow();
         let mut next = Some(first);
         while let Some(job) = next {
             self.slow_of = job.slow_of();
@@ -407,28 +357,30 @@ impl Place {
             if next.is_none() {
                 // Under the same lock, so that who comes now finds the thread free.
                 jobs.busy[self.thread] = false;
-                self.thread = NO_THREAD;
-            }
-            drop(jobs);
-            if let Some(other) = next.take_if(|job| job.is_slow() != is_slow) {
-                // In the same place, but on a thread for such work.
-                let thread = std::mem::replace(&mut self.thread, NO_THREAD);
-                self.pool.start(other, thread);
+                self.thread = usize::MAX;
             }
         }
     }
 
     fn work(&self, job: Job) {
-        let Job { queued, run, .. } = job;
-        let inner = &self.pool.inner;
-        run(&Desk { inner, thread: self.thread, queued, begun: Instant::now() });
+        let Job { work, queued, run, .. } = job;
+        let begun = Instant::now();
+        run(&|| {
+            let ended = Instant::now();
+            let inner = &self.pool.inner;
+            inner.metrics.ran(work.operation, begun - queued, ended - begun);
+            if let Some(request) = work.request {
+                let what = Happening::HostThread { operation: work.operation, thread: self.thread };
+                inner.timeline.add(request, begun, ended, what);
+            }
+        });
     }
 }
 
 impl Drop for Place {
     /// When the thread could not be made, or something of ours has panicked, its place is given back.
     fn drop(&mut self) {
-        if self.thread != NO_THREAD {
+        if self.thread != usize::MAX {
             let mut jobs = self.pool.inner.jobs.lock().expect("host threads' jobs");
             jobs.busy[self.thread] = false;
             if let Some(party) = self.slow_of {

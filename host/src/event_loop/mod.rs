@@ -28,14 +28,14 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 pub use clock::{Clock, ManualClock};
-pub use host_threads::{Desk, HostQueue, HostThreads, Lane, Work};
+pub use host_threads::{HostQueue, HostThreads, Lane, Work};
 pub use net::{TcpListener, TcpStream};
 pub use offload_threads::{
     OffloadJob, OffloadQueue, OffloadThreads, OffloadTicket, OffloadWork, Running, Stopped,
     thread_time,
 };
 pub use priority::give_way_to_loops;
-pub use remote::{HeavyTurn, HeldWake, Pending, Refused, Remote, Settle};
+pub use remote::{HeavyTurn, Pending, Refused, Remote, Settle};
 pub use tasks::TaskId;
 pub use timers::Sleep;
 
@@ -138,7 +138,6 @@ impl EventLoop {
         core.drain_inbox();
         core.run_light_tasks(started);
         core.run_heavy_slice();
-        core.hand_out();
 
         core.observe_turn(started);
         core.wait(&mut self.events)?;
@@ -216,14 +215,6 @@ impl Core {
         self.metrics.heavy_slices.fetch_add(1, Ordering::Relaxed);
         if let Some(task) = turn.grant() {
             self.poll_task(task);
-        }
-    }
-
-    /// Does what was put off to the end of a turn.
-    fn hand_out(&self) {
-        let put_off = std::mem::take(&mut *self.shared.put_off.lock().expect("put off"));
-        for message in put_off {
-            message(&self.shared);
         }
     }
 

@@ -22,7 +22,6 @@ use rustix::time::{ClockId, clock_gettime};
 use super::host_threads::HostThreads;
 use super::priority::give_way_to_loops;
 use super::remote::Refused;
-use crate::limits;
 use crate::observe::{Happening, ModuleMetrics, Timeline};
 use schedule::{Next, Schedule, Start, Task, TaskKey};
 
@@ -107,7 +106,7 @@ impl OffloadThreads {
         for number in 0..threads {
             let (inner, host_threads) = (inner.clone(), host_threads.clone());
             let serve = move || {
-                give_way_to_loops(limits::NICENESS_OF_OFFLOAD);
+                give_way_to_loops();
                 let _pool = host_threads.enter();
                 inner.serve(number);
             };

@@ -1,15 +1,18 @@
 //! Owns who goes first where a loop and the threads beside it share a core.
 
-/// Has the calling thread give way to the loops, for good and as far as `niceness` says, from 1 to 19. To
-/// be called once, by a thread that works beside them, as it starts: the loop that hands out the work must not wait for it. With a core to
+use crate::limits;
+
+/// Has the calling thread give way to the loops, for good. To be called once, by a thread that works
+/// beside them, as it starts: the loop that hands out the work must not wait for it. With a core to
 /// itself the thread is as fast as before.
 ///
 /// A system that refuses leaves the thread as it is, which is right and only slower.
-pub fn give_way_to_loops(niceness: i32) {
+pub fn give_way_to_loops() {
     // Of the calling thread only, for on Linux each has its own.
     let own = rustix::process::getpriority_process(None);
-    if own.is_ok_and(|own| own < niceness) {
-        let _ = rustix::process::setpriority_process(None, niceness);
+    let wanted = limits::NICENESS_BESIDE_LOOPS;
+    if own.is_ok_and(|own| own < wanted) {
+        let _ = rustix::process::setpriority_process(None, wanted);
     }
 }
 
@@ -22,11 +25,11 @@ mod tests {
         let own = || rustix::process::getpriority_process(None).expect("a priority");
         let before = own();
         let beside = std::thread::spawn(move || {
-            give_way_to_loops(7);
+            give_way_to_loops();
             own()
         });
         let beside = beside.join().expect("the thread ends");
-        assert_eq!(beside, before.max(7));
+        assert_eq!(beside, limits::NICENESS_BESIDE_LOOPS.max(before));
         assert_eq!(own(), before);
     }
 }

@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -30,18 +30,12 @@ pub(super) struct Shared {
     /// Guests that have used up a slice, in the order they did.
     pub(super) heavy: Mutex<VecDeque<HeavyEntry>>,
     pub(super) inbox: Mutex<VecDeque<Message>>,
-    /// What is done at the end of the turn.
-    pub(super) put_off: Mutex<Vec<Message>>,
     pub(super) timers: Mutex<Timers>,
     pub(super) clock: Clock,
     /// The task being polled, as bits; a guest that yields is filed under it.
     pub(super) current: AtomicU64,
     /// Whether the loop sleeps, so that a waker knows if the kernel must be asked.
     parked: AtomicBool,
-    /// How many hold back the end of the loop's sleep.
-    holds: AtomicUsize,
-    /// Whether it was to end while it was held back.
-    held_back: AtomicBool,
     waker: mio::Waker,
 }
 
@@ -51,13 +45,10 @@ impl Shared {
             ready: Mutex::default(),
             heavy: Mutex::default(),
             inbox: Mutex::default(),
-            put_off: Mutex::default(),
             timers: Mutex::default(),
             clock,
             current: AtomicU64::new(0),
             parked: AtomicBool::new(false),
-            holds: AtomicUsize::new(0),
-            held_back: AtomicBool::new(false),
             waker,
         })
     }
@@ -71,7 +62,6 @@ impl Shared {
         !self.ready.lock().expect("ready queue").is_empty()
             || !self.heavy.lock().expect("heavy queue").is_empty()
             || !self.inbox.lock().expect("inbox").is_empty()
-            || !self.put_off.lock().expect("put off").is_empty()
     }
 
     /// Announces that the loop is about to sleep; false when there is work after all.
@@ -93,54 +83,10 @@ impl Shared {
     /// Ends the loop's sleep if it is asleep. Costs no system call from the loop's own thread.
     pub(super) fn notify(&self) {
         // Nearly always the loop is awake, and a load is cheaper than the swap.
-        if self.parked.load(Ordering::SeqCst)
-            && !self.is_held_back()
-            && self.parked.swap(false, Ordering::SeqCst)
-        {
+        if self.parked.load(Ordering::SeqCst) && self.parked.swap(false, Ordering::SeqCst) {
             // It fails only when the loop is gone, and then there is no one to tell.
             let _ = self.waker.wake();
         }
-    }
-}
-
-impl Shared {
-    /// Whether someone holds the wake back, who then makes up for it. It is noted first and looked
-    /// for then, and who lets go does so first and looks for the note then: one sees the other.
-    fn is_held_back(&self) -> bool {
-        if self.holds.load(Ordering::SeqCst) == 0 {
-            return false;
-        }
-        self.held_back.store(true, Ordering::SeqCst);
-        self.holds.load(Ordering::SeqCst) > 0
-    }
-
-    fn let_go(&self) {
-        if self.holds.fetch_sub(1, Ordering::SeqCst) == 1
-            && self.held_back.swap(false, Ordering::SeqCst)
-        {
-            self.notify();
-        }
-    }
-}
-
-/// As long as it is there, the loop is not woken from elsewhere; dropped, it is, if that was to be.
-/// For a few results that are settled one after the other: where they share a core the loop would
-/// otherwise come between any two of them. Sockets and timers wake the loop as ever.
-#[must_use = "the wake is held back only as long as this is there"]
-pub struct HeldWake {
-    shared: Arc<Shared>,
-}
-
-impl HeldWake {
-    /// Whether it is the wake of this loop.
-    pub fn is_of(&self, remote: &Remote) -> bool {
-        Arc::ptr_eq(&self.shared, &remote.shared)
-    }
-}
-
-impl Drop for HeldWake {
-    fn drop(&mut self) {
-        self.shared.let_go();
     }
 }
 
@@ -167,12 +113,6 @@ impl Remote {
     /// Ready once `deadline` has passed.
     pub fn sleep_until(&self, deadline: Instant) -> Sleep {
         Sleep::new(self.shared.clone(), deadline)
-    }
-
-    /// Holds the loop's wake back, for as long as it takes to settle some results.
-    pub fn hold_wake(&self) -> HeldWake {
-        self.shared.holds.fetch_add(1, Ordering::SeqCst);
-        HeldWake { shared: self.shared.clone() }
     }
 
     /// The time by the loop's clock.
@@ -226,14 +166,6 @@ impl Remote {
         drop(inbox);
         self.shared.notify();
         pending
-    }
-
-    /// Runs `act` on the loop's thread at the end of a turn, before the loop sleeps: what is for other
-    /// threads may be handed out once for all that a turn has had for them. It is not refused, so
-    /// whoever calls this bounds how often.
-    pub fn at_end_of_turn(&self, act: impl FnOnce() + Send + 'static) {
-        self.shared.put_off.lock().expect("put off").push(Box::new(move |_| act()));
-        self.shared.notify();
     }
 
     /// Steps back behind everything light, until the loop grants the guest its next slice.
@@ -376,41 +308,5 @@ impl<T> Drop for Pending<T> {
         );
         // A result that came too late is dropped with no lock held.
         drop(closed);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Whether the loop would be woken by now; asking takes the wake away.
-    fn is_woken(poll: &mut mio::Poll) -> bool {
-        let mut events = mio::Events::with_capacity(1);
-        poll.poll(&mut events, Some(std::time::Duration::ZERO)).expect("the kernel answers");
-        !events.is_empty()
-    }
-
-    #[test]
-    fn a_wake_that_is_held_back_comes_once_when_the_last_lets_go() {
-        let mut poll = mio::Poll::new().expect("an epoll");
-        let waker = mio::Waker::new(poll.registry(), mio::Token(0)).expect("a waker");
-        let shared = Shared::new(waker, Clock::Real);
-        let remote = Remote::new(shared.clone());
-        let task = TaskId::from_bits(1 << 32).expect("a task");
-        let (one, other) = (remote.hold_wake(), remote.hold_wake());
-        assert!(shared.park());
-        shared.push_ready(task);
-        drop(one);
-        shared.push_ready(task);
-        assert!(!is_woken(&mut poll));
-        drop(other);
-        assert!(is_woken(&mut poll));
-        // It sleeps again: nobody has anything for it, and then somebody has.
-        shared.ready.lock().expect("ready queue").clear();
-        assert!(shared.park());
-        drop(remote.hold_wake());
-        assert!(!is_woken(&mut poll));
-        shared.push_ready(task);
-        assert!(is_woken(&mut poll));
     }
 }

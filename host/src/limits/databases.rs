@@ -4,19 +4,9 @@ use std::time::Duration;
 
 use super::HOST_THREADS;
 
-/// Connections of one database for single statements that read, and threads that use them. More would
-/// only wait for the host threads.
+/// Connections of one database for single statements that read. More would only wait for the host
+/// threads.
 pub const SQL_READERS: usize = 4;
-
-/// How long a thread reads one database before others have their turn: about a hundred point queries.
-pub const SQL_READS_TURN: Duration = Duration::from_millis(1);
-
-/// How long a result is kept so that the next can be handed over with it. Less saves the loop fewer
-/// wakes, more would be seen in the latency.
-pub const SQL_READ_KEPT: Duration = Duration::from_micros(200);
-
-/// After how long a statement that reads looks after those that wait for it, again and again.
-pub const SQL_READ_LONG: Duration = Duration::from_millis(1);
 
 /// Connections of one database that are held by cursors and by transactions that read.
 pub const SQL_READERS_ON: usize = 8;

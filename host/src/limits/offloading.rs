@@ -5,11 +5,6 @@ use std::time::Duration;
 /// Threads that may be asked for. Beyond the number of cores they only take turns.
 pub const OFFLOAD_THREADS_MAX: usize = 256;
 
-/// How far offload threads give way to the loops, as `nice` counts: a loop that wants the same core has
-/// nine tenths of it. More would leave a job that may take so long by the clock too little beside other
-/// programs.
-pub const NICENESS_OF_OFFLOAD: i32 = 10;
-
 /// Jobs of one tenant that may wait for their first turn. Who comes later is better told so at once.
 pub const OFFLOAD_WAITING_MAX: usize = 256;
 

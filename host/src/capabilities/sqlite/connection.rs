@@ -11,7 +11,6 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::{CachedStatement, OpenFlags};
 
-use super::reads::Turn;
 use super::{Error, Settings, functions};
 use crate::limits;
 
@@ -28,8 +27,6 @@ pub(in crate::capabilities) enum Durability {
 pub(in crate::capabilities) struct Watch {
     pub(super) deadline: Instant,
     pub(super) abandoned: Arc<AtomicBool>,
-    /// The turn in which it runs, when others wait for it.
-    pub(super) turn: Option<Arc<Turn>>,
 }
 
 /// The watch of what runs, for whatever may take long.
@@ -48,11 +45,7 @@ impl Watched {
 
 impl Watch {
     fn is_over(&self) -> bool {
-        let now = Instant::now();
-        if let Some(turn) = &self.turn {
-            turn.look(now);
-        }
-        self.abandoned.load(Ordering::Relaxed) || now >= self.deadline
+        self.abandoned.load(Ordering::Relaxed) || Instant::now() >= self.deadline
     }
 
     /// The same, ending at a certain time at the latest.
