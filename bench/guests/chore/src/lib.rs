@@ -31,9 +31,7 @@ impl Chore {
     pub fn of(input: &[u8]) -> Option<Chore> {
         match *input {
             [] => Some(Chore::Empty),
-            [b'h', a, b, c, d] => {
-                Some(Chore::Hash { rounds: u32::from_le_bytes([a, b, c, d]) })
-            }
+            [b'h', a, b, c, d] => Some(Chore::Hash { rounds: u32::from_le_bytes([a, b, c, d]) }),
             [b'e', ..] => Some(Chore::Echo),
             [b'w'] => Some(Chore::Wait),
             _ => None,
