@@ -27,8 +27,6 @@ class Heavy:
 class Answered:
     """What became of requests that fell due at a fixed rate. Milliseconds are from when one was due."""
 
-    # Those answered before the end, of those due before it.
-    share: float
     per_second: float
     p50: float
     worst: float
@@ -79,7 +77,6 @@ class Offered:
         if not waits:
             raise Failure(f"{self.server.recipe.name}: {self.heavy.path}: no answer")
         return Answered(
-            share=in_time / max(1.0, end * self.rate),
             per_second=in_time / end,
             p50=statistics.median(waits),
             worst=max(waits),
