@@ -1,5 +1,6 @@
-//! What a handler may return, and what the macro makes of the handler.
+//! What a handler or a job may return, and what the macros make of them.
 
+use core::fmt::Display;
 use std::future::Future;
 
 use crate::{Error, Request, Response, Result};
@@ -54,4 +55,9 @@ impl<T: Answer, E: Into<Error>> Answer for Result<T, E> {
 pub trait Handler {
     /// Answers one request.
     fn handle(request: Request) -> impl Future<Output = Result<Response>>;
+}
+
+/// Runs what `#[job]` or `#[streaming_job]` was put on. Its error becomes the text for the caller.
+pub async fn report<T, E: Display>(work: impl Future<Output = Result<T, E>>) -> Result<T, String> {
+    work.await.map_err(|error| error.to_string())
 }

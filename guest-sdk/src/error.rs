@@ -4,7 +4,7 @@ use core::fmt;
 use std::any::Any;
 use std::error::Error as StdError;
 
-use crate::{BodyError, IntoStatus, Response};
+use crate::{BodyError, IntoStatus, Response, offload};
 
 /// What a handler returns, and most of what it calls.
 ///
@@ -102,14 +102,22 @@ impl Error {
 }
 
 impl<E: StdError + 'static> From<E> for Error {
-    /// An error for the log, except of a body that the client has sent wrongly: that one is for
-    /// the client.
+    /// An error for the log, except of a body that the client has sent wrongly, and of a job that is
+    /// too much for the server, or for now: those are for the client.
     fn from(error: E) -> Error {
-        match (&error as &dyn Any).downcast_ref::<BodyError>().and_then(BodyError::status_code) {
+        match status_code(&error) {
             Some(status) => Error::status(status, error.to_string()),
             None => Error(Kind::Failed(Box::new(error))),
         }
     }
+}
+
+/// The status of an error that the client can do something about.
+fn status_code(error: &dyn Any) -> Option<u16> {
+    if let Some(error) = error.downcast_ref::<BodyError>() {
+        return error.status_code();
+    }
+    error.downcast_ref::<offload::Error>()?.status_code()
 }
 
 impl fmt::Display for Error {

@@ -35,12 +35,15 @@
 //! | the tenant's databases | [`sql`] |
 //! | the tenant's keys and values | [`kv`] |
 //! | work beside, or after, the answer | [`spawn`] |
+//! | work that computes, on other threads | [`offload`] |
+//! | such work itself, and whom it is for | [`job`], [`streaming_job`], [`caller`] |
 #![deny(missing_docs, unsafe_code)]
 
 mod answer;
 #[doc(hidden)]
 pub mod bindings;
 mod body;
+pub mod caller;
 pub mod compression;
 pub mod config;
 pub mod crypto;
@@ -51,6 +54,7 @@ pub mod files;
 mod headers;
 mod hob_lane;
 pub mod kv;
+pub mod offload;
 mod query;
 mod request;
 mod response;
@@ -63,7 +67,7 @@ mod writer;
 pub use answer::Answer;
 pub use body::{Body, BodyError};
 pub use error::{Error, Result};
-pub use hob_sdk_macros::handler;
+pub use hob_sdk_macros::{handler, job, streaming_job};
 pub use http;
 pub use query::Query;
 pub use request::Request;
@@ -72,4 +76,4 @@ pub use task::spawn;
 pub use writer::BodyWriter;
 
 #[doc(hidden)]
-pub use answer::Handler;
+pub use answer::{Handler, report};

@@ -3,10 +3,12 @@
 
 mod grants;
 mod handler;
+mod module;
 mod path;
 mod secrets;
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,8 +16,10 @@ use serde::Deserialize;
 use toml::Spanned;
 
 pub use handler::HandlerConfig;
+pub use module::ModuleConfig;
 pub use path::path_of_name;
 
+use crate::capabilities::Grants;
 use crate::handlers::GuestLimits;
 use crate::limits;
 use crate::wire::WireLimits;
@@ -29,6 +33,8 @@ pub struct Config {
     pub admin: Option<SocketAddr>,
     /// Threads for blocking work.
     pub host_threads: usize,
+    /// Threads for offloaded jobs; there when there are modules.
+    pub offload_threads: usize,
     /// Event loops.
     pub loops: usize,
     /// Whether each request is a line of the log.
@@ -45,6 +51,8 @@ pub struct Config {
     pub trust: Option<PathBuf>,
     /// The handlers.
     pub handlers: Vec<HandlerConfig>,
+    /// The modules they may offload to.
+    pub modules: Vec<ModuleConfig>,
 }
 
 /// Where tenants keep things, unless `hob.toml` says otherwise.
@@ -56,6 +64,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             admin: Some(SocketAddr::from(([127, 0, 0, 1], 8081))),
             host_threads: limits::HOST_THREADS,
+            offload_threads: offload_threads(),
             loops: 1,
             access_log: true,
             wire: WireLimits::default(),
@@ -64,8 +73,15 @@ impl Default for Config {
             data: PathBuf::from(DEFAULT_DATA),
             trust: None,
             handlers: Vec::new(),
+            modules: Vec::new(),
         }
     }
+}
+
+/// A core is left to the loop, if there is more than one.
+fn offload_threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    (cores - 1).clamp(1, limits::OFFLOAD_THREADS_MAX)
 }
 
 /// What is wrong with a `hob.toml`: every fault with its place.
@@ -93,6 +109,8 @@ struct File {
     limits: Limits,
     #[serde(default, rename = "handler")]
     handlers: Vec<Spanned<handler::File>>,
+    #[serde(default, rename = "module")]
+    modules: Vec<Spanned<module::File>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -101,6 +119,7 @@ struct Server {
     listen: Option<Spanned<String>>,
     admin: Option<Spanned<String>>,
     host_threads: Option<Spanned<usize>>,
+    offload_threads: Option<Spanned<usize>>,
     loops: Option<Spanned<usize>>,
     access_log: Option<bool>,
     requests_in_flight: Option<Spanned<usize>>,
@@ -139,6 +158,13 @@ impl Config {
             faults: vec![format!("cannot read {}: {error}", path.display())],
         })?;
         Self::parse(path, &text)
+    }
+
+    /// What anyone is granted, with whose it is.
+    pub fn grants(&self) -> impl Iterator<Item = (&str, &Grants)> {
+        let of_handlers = self.handlers.iter().map(|one| (one.tenant.as_str(), &one.grants));
+        let of_modules = self.modules.iter().map(|one| (one.tenant.as_str(), &one.grants));
+        of_handlers.chain(of_modules)
     }
 
     /// The two addresses, when no server could listen on both of them.
@@ -215,6 +241,7 @@ impl Checker<'_> {
             listen,
             admin,
             host_threads,
+            offload_threads,
             loops,
             access_log,
             requests_in_flight,
@@ -228,6 +255,7 @@ impl Checker<'_> {
             Some(address) => self.address("server.admin", &address),
         };
         let listen = listen.and_then(|address| self.address("server.listen", &address));
+        let modules = self.modules(file.modules);
         let general = self.limits(GuestLimits::default(), &file.limits, "limits");
         Config {
             listen: listen.unwrap_or(defaults.listen),
@@ -237,6 +265,12 @@ impl Checker<'_> {
                 host_threads,
                 1..=limits::HOST_THREADS_MAX,
                 defaults.host_threads,
+            ),
+            offload_threads: self.number(
+                "server.offload_threads",
+                offload_threads,
+                1..=limits::OFFLOAD_THREADS_MAX,
+                defaults.offload_threads,
             ),
             loops: self.number("server.loops", loops, 1..=limits::LOOPS_MAX, 1),
             access_log: access_log.unwrap_or(defaults.access_log),
@@ -250,7 +284,8 @@ impl Checker<'_> {
             drain: self.time("server.drain_ms", drain_ms, defaults.drain),
             data: self.folder().join(data.as_deref().unwrap_or(Path::new(DEFAULT_DATA))),
             trust: trust.map(|trust| self.folder().join(trust)),
-            handlers: self.handlers(file.handlers, general),
+            handlers: self.handlers(file.handlers, general, &modules),
+            modules,
         }
     }
 

@@ -6,6 +6,7 @@ pub mod config;
 pub mod engine;
 pub mod event_loop;
 pub mod handlers;
+pub mod jobs;
 pub mod limits;
 pub mod observe;
 pub mod server;

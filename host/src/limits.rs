@@ -4,6 +4,7 @@
 mod compression;
 mod cryptography;
 mod databases;
+mod offloading;
 mod outbound;
 
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 pub use compression::*;
 pub use cryptography::*;
 pub use databases::*;
+pub use offloading::*;
 pub use outbound::*;
 
 // ---- The event loop -------------------------------------------------------------------------
@@ -36,6 +38,10 @@ pub const HOST_THREADS: usize = 4;
 
 /// The largest number of host threads that may be asked for: libuv's.
 pub const HOST_THREADS_MAX: usize = 1024;
+
+/// How far the threads beside the loops give way to them, as `nice` counts. The most there is: what
+/// they do is waited for by few, and the loop by all. Where cores are free it changes nothing.
+pub const NICENESS_BESIDE_LOOPS: i32 = 19;
 
 /// Jobs that may wait for a host thread. At a millisecond each that is a second of work for four
 /// threads; whoever comes later is better told so at once.
@@ -277,7 +283,7 @@ pub const FILE_WHOLE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of a piece of a file that is read piece by piece.
 pub const FILE_PIECE_BYTES_MAX: usize = 1024 * 1024;
 
-/// Bytes that one tenant's calls under way may have handed over to `files` and `fetch`: sixteen of the
+/// Bytes that one tenant's calls under way may have handed over to `files`, `fetch` and `offload`: sixteen of the
 /// largest.
 pub const HELD_BYTES_PER_TENANT_MAX: usize = 16 * HOSTCALL_BYTES_MAX;
 

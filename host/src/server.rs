@@ -3,8 +3,10 @@
 
 mod access;
 mod compression;
+mod deployed;
 mod descriptors;
 mod dispatch;
+mod ground;
 mod household;
 mod index;
 
@@ -20,11 +22,12 @@ use std::time::Instant;
 use futures_util::future::{Either, select};
 
 use crate::admin::AdminService;
-use crate::capabilities::{GuestContext, Stdio, StoreError};
-use crate::config::{Config, HandlerConfig};
-use crate::engine::{Cache, ComponentFile, Engines, FileError, Ticker, TickerHandle};
-use crate::event_loop::{Clock, EventLoop, HostThreads, Pending, Settle};
-use crate::handlers::{DeployError, Deployment, Handler, Isolation, Plan};
+use crate::capabilities::StoreError;
+use crate::config::{Config, HandlerConfig, ModuleConfig};
+use crate::engine::{FileError, Ticker, TickerHandle};
+use crate::event_loop::{Clock, EventLoop, HostThreads, OffloadThreads, Pending, Settle};
+use crate::handlers::{DeployError, Deployment, Handler};
+use crate::jobs::{Module, ModuleError};
 use crate::limits;
 use crate::observe::{
     HandlerMetrics, HostThreadMetrics, Line, Log, LoopMetrics, ServerMetrics, Timeline,
@@ -33,8 +36,10 @@ use crate::tenants::Routes;
 use crate::wire::{self, Acceptor, Client, Tls, TlsError};
 use descriptors::{connections_allowed, outbound_allowed};
 use dispatch::{Dispatcher, Parts};
-use household::{Household, households};
+use ground::Ground;
+use household::Households;
 
+pub use deployed::{Deployed, deploy};
 pub use descriptors::raise_descriptor_limit;
 
 /// Why a server does not start. The message says what is wrong, where, and what to do.
@@ -44,6 +49,8 @@ pub enum StartError {
     File(FileError),
     /// A component.
     Deploy(DeployError),
+    /// A module.
+    Module(ModuleError),
     /// What a tenant keeps.
     Store(StoreError),
     /// What outbound requests trust.
@@ -59,6 +66,7 @@ impl std::fmt::Display for StartError {
         match self {
             StartError::File(error) => error.fmt(f),
             StartError::Deploy(error) => error.fmt(f),
+            StartError::Module(error) => error.fmt(f),
             StartError::Store(error) => error.fmt(f),
             StartError::Trust(error) => error.fmt(f),
             StartError::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -89,49 +97,6 @@ impl std::fmt::Display for StartError {
 }
 
 impl std::error::Error for StartError {}
-
-/// Components compiled and linked, ready for a server.
-pub struct Deployed {
-    engines: Engines,
-    handlers: Vec<(HandlerConfig, Arc<Deployment>)>,
-}
-
-/// Reads, compiles and links every component of a configuration. `compiling` is told of each
-/// component whose compiled code is not in the cache.
-///
-/// # Errors
-/// For the first component that cannot be served.
-pub fn deploy(
-    config: &Config,
-    cache: &Cache,
-    mut compiling: impl FnMut(&ComponentFile),
-) -> Result<Deployed, StartError> {
-    let engines = Engines::default();
-    let mut handlers = Vec::new();
-    for handler in &config.handlers {
-        let component = ComponentFile::read(&handler.component).map_err(StartError::File)?;
-        let path = if handler.path.is_empty() { "/" } else { &handler.path };
-        let plan = Plan {
-            name: handler.name.clone(),
-            path: path.to_owned(),
-            isolation: handler.isolation,
-            limits: handler.limits,
-            grants: handler.grants.clone(),
-            compress: handler.compress,
-        };
-        let deployment = Deployment::new(plan, &component, &engines, cache, &mut compiling)
-            .map_err(StartError::Deploy)?;
-        handlers.push((handler.clone(), deployment));
-    }
-    Ok(Deployed { engines, handlers })
-}
-
-impl Deployed {
-    /// What is deployed.
-    pub fn deployments(&self) -> impl Iterator<Item = &Arc<Deployment>> {
-        self.handlers.iter().map(|(_, deployment)| deployment)
-    }
-}
 
 /// A server that listens, with its loops not yet turning.
 pub struct Server {
@@ -206,17 +171,26 @@ impl Server {
         let system = |what| move |error| StartError::System(what, error);
         let host_thread_metrics = Arc::<HostThreadMetrics>::default();
         let origin = Instant::now();
-        let timelines: Vec<_> = (0..=listeners.len()).map(|_| Timeline::new(origin)).collect();
+        let of_loops = listeners.len();
+        let timelines: Vec<_> = (0..of_loops + 2).map(|_| Timeline::new(origin)).collect();
         let host_threads = HostThreads::new(
             config.host_threads,
             host_thread_metrics.clone(),
-            timelines[listeners.len()].clone(),
+            timelines[of_loops].clone(),
         )
         .map_err(system("make the host threads"))?;
-        let households = households(&config, &host_threads)?;
         let tls = tls(&config)?;
         let ticker = Ticker::start(deployed.engines.made().cloned().collect())
             .map_err(system("start the epoch's thread"))?;
+        // After the ticker, and so gone before it: it is what stops a job that computes.
+        let offload_threads = (!deployed.modules.is_empty())
+            .then(|| {
+                let timeline = timelines[of_loops + 1].clone();
+                OffloadThreads::start(config.offload_threads, &host_threads, timeline)
+            })
+            .transpose()
+            .map_err(system("start the offload threads"))?;
+        let households = Households::open(&config, &host_threads, offload_threads.as_ref())?;
         let loop_metrics: Vec<_> =
             listeners.iter().map(|_| Arc::<LoopMetrics>::default()).collect();
         let unrouted = HandlerMetrics::new("-");
@@ -225,12 +199,14 @@ impl Server {
             loops: loop_metrics.clone(),
             handlers: of_handlers.chain([unrouted.clone()]).collect(),
             host_threads: host_thread_metrics,
+            modules: deployed.modules().map(|module| module.metrics.clone()).collect(),
             timelines: timelines.clone(),
             log_lines_dropped: log.dropped(),
         });
         let site = Arc::new(Site {
             config,
             handlers: deployed.handlers,
+            modules: deployed.modules,
             log,
             ticker: ticker.handle(),
             host_threads,
@@ -279,11 +255,11 @@ impl Server {
 struct Site {
     config: Config,
     handlers: Vec<(HandlerConfig, Arc<Deployment>)>,
+    modules: Vec<(ModuleConfig, Arc<Module>)>,
     log: Log,
     ticker: TickerHandle,
     host_threads: HostThreads,
-    /// One for each handler.
-    households: Vec<Household>,
+    households: Households,
     /// There only when someone may send requests.
     tls: Option<Tls>,
     metrics: Arc<ServerMetrics>,
@@ -304,7 +280,7 @@ struct Seat {
 
 /// Loading the system's certificates takes a while, and most servers need none.
 fn tls(config: &Config) -> Result<Option<Tls>, StartError> {
-    let sends = config.handlers.iter().any(|handler| handler.grants.fetch.is_some());
+    let sends = config.grants().any(|(_, grants)| grants.fetch.is_some());
     let tls = sends.then(|| Tls::new(config.trust.as_deref()));
     tls.transpose().map_err(StartError::Trust)
 }
@@ -354,31 +330,8 @@ impl Seat {
             site.tls.clone(),
             outbound_allowed(&site.config, site.tls.is_some()),
         );
-        let handlers: Vec<Rc<Handler>> = site
-            .handlers
-            .iter()
-            .zip(&site.households)
-            .map(|((config, deployment), household)| {
-                let is_shared = deployment.isolation == Isolation::Shared;
-                let context = Arc::new(GuestContext {
-                    name: config.name.clone(),
-                    environment: config.environment.clone(),
-                    settings: config.settings.clone(),
-                    remote: event_loop.remote(),
-                    stdio: Stdio::new(&config.name, site.log.clone()),
-                    queue: household.queue.clone(),
-                    granted: household.granted.clone(),
-                    party: household.tenant,
-                    client: client.clone(),
-                    dns: household.dns.clone(),
-                    held: household.held.clone(),
-                    coders: Arc::default(),
-                    timeline: timeline.clone(),
-                    resumed: is_shared.then(Mutex::default),
-                });
-                Handler::new(deployment.clone(), context, site.ticker.clone(), handle.clone())
-            })
-            .collect();
+        let ground = Ground { site: &site, handle: &handle, client, timeline: timeline.clone() };
+        let handlers = ground.handlers();
         let paths = site.handlers.iter().enumerate();
         let routes = Routes::new(paths.map(|(index, (config, _))| (config.path.clone(), index)));
         let dispatcher = Dispatcher::new(Parts {

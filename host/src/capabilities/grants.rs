@@ -1,10 +1,10 @@
-//! Owns what a handler may be granted, and which import needs which grant. `crypto`,
+//! Owns what a handler or a module may be granted, and which import needs which grant. `crypto`,
 //! `compression` and `timers` need none: they reach nothing. Nor does `wasi:config`, which gives what
 //! was written for the handler.
 
 use super::egress::Egress;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// How far a grant goes.
@@ -29,6 +29,8 @@ pub struct Grants {
     pub sql: BTreeMap<String, SqlGrant>,
     /// The tenant's keys and values.
     pub kv: Option<Access>,
+    /// The modules that it may offload to, by name.
+    pub offload: BTreeSet<String>,
 }
 
 /// A database that a handler may use.
@@ -84,6 +86,10 @@ impl Grants {
             | "wasi:keyvalue/store"
             | "wasi:keyvalue/atomics"
             | "wasi:keyvalue/batch" => (self.kv.is_some(), "grants.kv = \"write\" # or \"read\""),
+            "hob:host/offload" => (
+                !self.offload.is_empty(),
+                "grants.offload = [\"NAME\"] # of a [[module]] of the same tenant",
+            ),
             _ => return None,
         };
         (!granted).then_some(line)

@@ -11,16 +11,30 @@ use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
 use super::{
     GuestState, body, clocks, compression, config, crypto, dns, fetch, files, keyvalue, kv,
-    outbound, output, poll, sql, timers,
+    offload, outbound, output, poll, sql, timers,
 };
 use crate::engine::Generation;
 use crate::wire::RequestId;
+
+/// What a guest is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Requests. It may offload jobs.
+    Handler,
+    /// Jobs that were offloaded. It has a caller, and offloads none itself: the threads are for those
+    /// that wait on a loop.
+    Module,
+}
 
 /// Everything a guest of this generation may import.
 ///
 /// # Errors
 /// When two definitions have the same name, which is a fault of ours.
-pub fn linker(engine: &Engine, generation: Generation) -> wasmtime::Result<Linker<GuestState>> {
+pub(super) fn linker(
+    engine: &Engine,
+    generation: Generation,
+    audience: Audience,
+) -> wasmtime::Result<Linker<GuestState>> {
     let mut linker = Linker::new(engine);
     // The C library of a 0.3 guest still imports 0.2, so it gets both.
     link_wasi02(&mut linker)?;
@@ -40,6 +54,10 @@ pub fn linker(engine: &Engine, generation: Generation) -> wasmtime::Result<Linke
     sql::link(&mut linker, generation)?;
     kv::link(&mut linker, generation)?;
     keyvalue::link(&mut linker)?;
+    match audience {
+        Audience::Handler => offload::link(&mut linker, generation)?,
+        Audience::Module => offload::link_caller(&mut linker, generation)?,
+    }
     Ok(linker)
 }
 

@@ -13,9 +13,11 @@ mod fetch;
 mod files;
 mod grants;
 mod held;
+mod joined;
 mod keyvalue;
 mod kv;
 mod link;
+mod offload;
 mod outbound;
 mod output;
 mod poll;
@@ -26,11 +28,12 @@ mod stores;
 mod timers;
 mod treaty;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 pub use body::IncomingBody;
@@ -41,7 +44,12 @@ pub use dns::Dns;
 pub use egress::{Egress, EgressRule};
 pub use grants::{Access, Grants, Missing, SqlGrant};
 pub use held::HeldBytes;
-pub use link::{current_request, linker};
+pub use joined::{Compiler, JoinError, Joined};
+pub use link::{Audience, current_request};
+pub use offload::{
+    Assignment, Caller, Error as OffloadError, Exit, Form, JobLimits, Order, Outcome,
+    OutputLimitReached, Program, Runner, RunningJob, Worker,
+};
 pub use sql::MigrationError;
 pub use stdio::{Lines, Speaker, Stdio, Stream};
 pub use stores::{Granted, StoreError, Stores};
@@ -77,6 +85,8 @@ pub struct GuestContext {
     pub client: Client,
     /// Looks names up.
     pub dns: Dns,
+    /// The modules that it may offload to, by name.
+    pub workers: BTreeMap<String, Worker>,
     /// Held by each compressor that its guests have open.
     pub coders: Arc<()>,
     /// Where what happens is noted.
@@ -102,8 +112,12 @@ pub struct GuestState {
     pub calls: Option<SharedCalls>,
     /// Whose time was used up.
     pub culprit: Option<Culprit>,
+    /// The job of an instance that runs one.
+    pub assignment: Option<Assignment>,
     /// The request for which the function of the host is called that runs now.
     asking: Option<RequestId>,
+    /// Where its output goes.
+    stdio: Stdio,
     context: Arc<GuestContext>,
     /// Made when the guest first asks for anything in it: most of what a small handler costs
     /// would be this.
@@ -127,12 +141,26 @@ impl GuestState {
             speaker: Speaker::default(),
             calls: None,
             culprit: None,
+            assignment: None,
             asking: None,
+            stdio: context.stdio.clone(),
             outbound: Outbound { context: context.clone(), request: None },
             context,
             wasi: None,
             http,
         }
+    }
+
+    /// The state of a new store for jobs. Several of them may write for one request at once, so each
+    /// puts its own lines together.
+    pub fn of_job(context: Arc<GuestContext>, meter: Arc<Meter>, memory: MemoryMeter) -> Self {
+        let stdio = context.stdio.apart();
+        GuestState { stdio, ..GuestState::new(context, meter, memory) }
+    }
+
+    /// What it writes, to be kept as long as it works for this request.
+    pub fn lines_of(&self, request: RequestId) -> Lines {
+        self.stdio.lines_of(request)
     }
 
     /// What this guest's handler has in common with its other instances.
@@ -171,31 +199,55 @@ pub fn bound(store: &mut Store<GuestState>, memory_bytes: usize) {
     store.set_max_component_handles(limits::HANDLES_MAX);
 }
 
+/// The same for jobs: copying what one hands over holds up no loop.
+pub fn bound_job(store: &mut Store<GuestState>, memory_bytes: usize) {
+    bound(store, memory_bytes);
+    store.set_hostcall_fuel(memory_bytes);
+}
+
+/// The exit code of a guest that has ended by its own will.
+pub fn exit_code(error: &wasmtime::Error) -> Option<u8> {
+    // Codes beyond a byte are for other systems.
+    error.downcast_ref::<I32Exit>().map(|exit| u8::try_from(exit.0).unwrap_or(1))
+}
+
 impl WasiView for GuestState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let GuestState { context, speaker, .. } = &*self;
-        let (context, speaker) = (context.clone(), speaker.clone());
-        let ctx = self.wasi.get_or_insert_with(|| Box::new(build(&context, &speaker)));
+        if self.wasi.is_none() {
+            self.wasi = Some(Box::new(self.build()));
+        }
+        let ctx = self.wasi.as_mut().expect("made above");
         WasiCtxView { ctx, table: &mut self.table }
     }
 }
 
-/// No socket, no argument, and of files what is granted.
-fn build(context: &GuestContext, speaker: &Speaker) -> WasiCtx {
-    let mut builder = WasiCtxBuilder::new();
-    builder
-        .envs(&context.environment)
-        .max_random_size(limits::RANDOM_BYTES_MAX)
-        .allow_tcp(false)
-        .allow_udp(false)
-        .allow_ip_name_lookup(false)
-        .stdout(context.stdio.open(Stream::Stdout, speaker.clone()))
-        .stderr(context.stdio.open(Stream::Stderr, speaker.clone()));
-    if let Some(files) = &context.granted.files {
-        // A folder that has gone meanwhile is one the guest does not find.
-        let _ = builder.preopened_dir(files.path(), "/", files.permissions());
+impl GuestState {
+    /// No socket, of files what is granted, and what a program has that is a job.
+    fn build(&self) -> WasiCtx {
+        let context = &self.context;
+        let mut builder = WasiCtxBuilder::new();
+        builder
+            .envs(&context.environment)
+            .max_random_size(limits::RANDOM_BYTES_MAX)
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .stdout(self.stdio.open(Stream::Stdout, self.speaker.clone()))
+            .stderr(self.stdio.open(Stream::Stderr, self.speaker.clone()));
+        if let Some(program) = self.program() {
+            builder.args(&program.arguments).stdin(program.stdin());
+        }
+        if let Some(files) = &context.granted.files {
+            // A folder that has gone meanwhile is one the guest does not find.
+            let _ = builder.preopened_dir(files.path(), "/", files.permissions());
+        }
+        builder.build()
     }
-    builder.build()
+
+    /// What it has that is a program and a job.
+    fn program(&self) -> Option<&Program> {
+        self.assignment.as_ref()?.program.as_ref()
+    }
 }
 
 impl WasiHttpView for GuestState {

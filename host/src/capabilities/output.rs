@@ -15,6 +15,7 @@ use wasmtime_wasi::p2::DynOutputStream;
 use wasmtime_wasi::p2::bindings::io::streams::{Host, HostOutputStream, StreamError};
 use wasmtime_wasi::p3::bindings::cli::types::ErrorCode;
 
+use super::offload::{Stdout, StdoutSink};
 use super::stdio::{OpenStream, Speaker, Stream};
 use super::{GuestState, current_request};
 use crate::limits;
@@ -68,9 +69,11 @@ fn link_getter(
 ) -> wasmtime::Result<()> {
     linker.instance(interface)?.func_wrap(function, move |mut store: Store<'_>, (): ()| {
         let state = store.data_mut();
-        let handle = state.context().stdio.open(stream, state.speaker.clone()).p2_stream();
-        let handle: Resource<DynOutputStream> = state.table.push(handle)?;
-        Ok((handle,))
+        let handle: DynOutputStream = match state.out(stream, state.speaker.clone()) {
+            Out::Log(out) => out.p2_stream(),
+            Out::Caller(out) => Box::new(out),
+        };
+        Ok((state.table.push(handle)?,))
     })
 }
 
@@ -89,9 +92,14 @@ fn link_sink(
         move |mut store: Store<'_>, (bytes,): (StreamReader<u8>,)| {
             let speaker = Speaker::default();
             speaker.set(current_request(store.as_context_mut()));
-            let out = store.data().context().stdio.open(stream, speaker);
+            let out = store.data().out(stream, speaker);
             let (open, ended) = oneshot::channel();
-            bytes.pipe(&mut store, Sink { out, steps_back: false, _open: open })?;
+            match out {
+                Out::Log(out) => {
+                    bytes.pipe(&mut store, Sink { out, steps_back: false, _open: open })?
+                }
+                Out::Caller(out) => bytes.pipe(&mut store, StdoutSink::new(out, open))?,
+            }
             let end = FutureReader::new(&mut store, async {
                 // It ends by being dropped.
                 let _ = ended.await;
@@ -100,6 +108,28 @@ fn link_sink(
             Ok((end,))
         },
     )
+}
+
+/// Where a guest's output goes.
+enum Out {
+    /// Into the log.
+    Log(OpenStream),
+    /// To whoever has ordered the job that the guest is.
+    Caller(Stdout),
+}
+
+impl GuestState {
+    /// The end of a handle through which the guest writes.
+    fn out(&self, stream: Stream, speaker: Speaker) -> Out {
+        let log = self.stdio.open(stream, speaker);
+        match (self.assignment.as_ref(), self.program(), stream) {
+            (Some(assignment), Some(_), Stream::Stdout) => {
+                Out::Caller(Stdout::new(assignment.caller.clone()))
+            }
+            (_, Some(program), Stream::Stderr) => Out::Log(log.with_tail(program.stderr.clone())),
+            _ => Out::Log(log),
+        }
+    }
 }
 
 /// Where a stream of a 0.3 guest ends.

@@ -16,6 +16,7 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
+use super::offload::StderrTail;
 use crate::limits;
 use crate::observe::{Line, Log};
 use crate::wire::RequestId;
@@ -38,17 +39,24 @@ impl Stream {
     }
 }
 
-/// The output of one handler. Cheap to clone.
+/// The output of one handler or module. Cheap to clone.
 #[derive(Clone)]
 pub struct Stdio {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    handler: String,
+    writer: Arc<WriterName>,
     log: Log,
     /// Lines not yet ended. One request has two at most; an idle handler has none.
     partial: Mutex<FxHashMap<Writer, Vec<u8>>>,
+}
+
+/// Who writes, as the log says it.
+struct WriterName {
+    /// `handler` or `module`.
+    key: &'static str,
+    name: String,
 }
 
 /// Whose line it is, if that is known, and of which output.
@@ -70,13 +78,29 @@ impl Drop for Lines {
 impl Stdio {
     /// The output of the handler of this name.
     pub fn new(handler: &str, log: Log) -> Self {
-        let shared = Shared { handler: handler.to_owned(), log, partial: Mutex::default() };
+        Self::of(WriterName { key: "handler", name: handler.to_owned() }, log)
+    }
+
+    /// The output of the module of this name.
+    pub fn of_module(module: &str, log: Log) -> Self {
+        Self::of(WriterName { key: "module", name: module.to_owned() }, log)
+    }
+
+    fn of(writer: WriterName, log: Log) -> Self {
+        let shared = Shared { writer: Arc::new(writer), log, partial: Mutex::default() };
         Stdio { shared: Arc::new(shared) }
+    }
+
+    /// The same for an instance that puts its own lines together.
+    pub fn apart(&self) -> Self {
+        let Shared { writer, log, .. } = &*self.shared;
+        let (writer, log) = (writer.clone(), log.clone());
+        Stdio { shared: Arc::new(Shared { writer, log, partial: Mutex::default() }) }
     }
 
     /// A handle through which the guest writes.
     pub fn open(&self, stream: Stream, speaker: Speaker) -> OpenStream {
-        OpenStream { stdio: self.clone(), stream, speaker }
+        OpenStream { stdio: self.clone(), stream, speaker, tail: None }
     }
 
     /// The lines of a request, to be kept as long as the request lives.
@@ -120,7 +144,7 @@ impl Shared {
 
     fn emit(&self, stream: Stream, request: Option<RequestId>, line: &[u8]) {
         let text = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line));
-        let mut record = Line::new("guest").text("handler", &self.handler);
+        let mut record = Line::new("guest").text(self.writer.key, &self.writer.name);
         if let Some(request) = request {
             record = record.text("id", &request.to_string());
         }
@@ -149,14 +173,25 @@ pub struct OpenStream {
     stdio: Stdio,
     stream: Stream,
     speaker: Speaker,
+    /// Where the end of it is kept too.
+    tail: Option<StderrTail>,
 }
 
 impl OpenStream {
     fn handle(&self) -> OpenStream {
-        self.stdio.open(self.stream, self.speaker.clone())
+        let handle = self.stdio.open(self.stream, self.speaker.clone());
+        OpenStream { tail: self.tail.clone(), ..handle }
+    }
+
+    /// The same, of which the end is kept.
+    pub(super) fn with_tail(self, tail: StderrTail) -> OpenStream {
+        OpenStream { tail: Some(tail), ..self }
     }
 
     pub(super) fn put(&self, bytes: &[u8]) {
+        if let Some(tail) = &self.tail {
+            tail.add(bytes);
+        }
         self.stdio.shared.write(self.stream, self.speaker.get(), bytes);
     }
 }

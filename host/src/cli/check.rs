@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::{serve, target};
-use crate::config::{Config, HandlerConfig};
+use crate::config::{Config, HandlerConfig, ModuleConfig};
 use crate::engine::{Cache, ComponentFile};
 use crate::server;
 
@@ -32,8 +32,12 @@ impl Check {
         let config = target::resolve(&self.target, false)?;
         let cache = serve::cache(self.cache)?;
         let faults = config.handlers.iter().filter(|handler| !report(handler, &cache)).count();
+        let unfit = config.modules.iter().filter(|module| !report_module(module, &cache)).count();
         if faults > 0 {
             bail!("{faults} of {} handlers cannot be served", config.handlers.len());
+        }
+        if unfit > 0 {
+            bail!("{unfit} of {} modules cannot be offloaded to", config.modules.len());
         }
         Ok(())
     }
@@ -52,6 +56,29 @@ fn report(handler: &HandlerConfig, cache: &Cache) -> bool {
             for deployment in deployed.deployments() {
                 println!("  served through {}x", deployment.lane.export_prefix());
                 println!("  isolation {}", deployment.isolation);
+            }
+            true
+        }
+        Err(error) => {
+            eprintln!("hob: {error}");
+            false
+        }
+    }
+}
+
+/// The same of a module.
+fn report_module(module: &ModuleConfig, cache: &Cache) -> bool {
+    println!("module {} ({})", module.name, module.file.display());
+    if let Ok(component) = ComponentFile::read_program(&module.file) {
+        list("exports", &component.exports);
+        list("imports", &component.imports);
+    }
+    let one = Config { modules: vec![module.clone()], ..Config::default() };
+    match server::deploy(&one, cache, |_| ()) {
+        Ok(deployed) => {
+            for module in deployed.modules() {
+                println!("  run through {}", module.export);
+                println!("  isolation {}", module.isolation);
             }
             true
         }

@@ -1,4 +1,4 @@
-//! Owns a handler's `grants`.
+//! Owns the `grants` of a handler or a module.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,6 +20,9 @@ pub(super) struct File {
     #[serde(default)]
     sql: BTreeMap<String, Spanned<Sql>>,
     kv: Option<Spanned<String>>,
+    /// Checked where the tenant and its modules are known.
+    #[serde(default)]
+    pub(super) offload: Vec<Spanned<String>>,
 }
 
 /// Where requests may go: `"https://api.example.com"`, or the same with more said of it.
@@ -68,6 +71,7 @@ impl Checker<'_> {
             dns: file.dns,
             sql: self.sql(file.sql),
             kv: file.kv.and_then(|text| self.access("grants.kv", &text)),
+            offload: file.offload.into_iter().map(Spanned::into_inner).collect(),
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::module::ModuleConfig;
 use super::{Checker, Limits, grants, path, secrets};
 use crate::capabilities::{Grants, Settings};
 use crate::handlers::{GuestLimits, Isolation};
@@ -55,7 +56,7 @@ impl HandlerConfig {
 }
 
 /// Whose a handler is that names no tenant.
-const DEFAULT_TENANT: &str = "default";
+pub(super) const DEFAULT_TENANT: &str = "default";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,6 +85,7 @@ impl Checker<'_> {
         &mut self,
         files: Vec<Spanned<File>>,
         general: GuestLimits,
+        modules: &[ModuleConfig],
     ) -> Vec<HandlerConfig> {
         if files.is_empty() {
             self.fault(0, "there is no [[handler]]: add one with `name` and `component`");
@@ -91,7 +93,7 @@ impl Checker<'_> {
         let mut handlers: Vec<HandlerConfig> = Vec::new();
         for file in files {
             let at = file.span().start;
-            let handler = self.handler(file.into_inner(), general);
+            let handler = self.handler(file.into_inner(), general, modules);
             if handlers.iter().any(|other| other.name == handler.name) {
                 self.fault(at, &format!("a second handler has the name `{}`", handler.name));
             }
@@ -103,9 +105,16 @@ impl Checker<'_> {
         handlers
     }
 
-    fn handler(&mut self, file: File, general: GuestLimits) -> HandlerConfig {
+    fn handler(
+        &mut self,
+        file: File,
+        general: GuestLimits,
+        modules: &[ModuleConfig],
+    ) -> HandlerConfig {
         let name = self.name("name", &file.name);
         let tenant = file.tenant.map(|tenant| self.name("tenant", &tenant));
+        let tenant = tenant.unwrap_or_else(|| DEFAULT_TENANT.to_owned());
+        self.check_offload(&file.grants.offload, &tenant, modules);
         let path = match &file.path {
             None => format!("/{name}"),
             Some(path) => {
@@ -138,7 +147,7 @@ impl Checker<'_> {
         });
         let component = self.folder().join(file.component.get_ref());
         HandlerConfig {
-            tenant: tenant.unwrap_or_else(|| DEFAULT_TENANT.to_owned()),
+            tenant,
             isolation,
             limits: self.limits(general, &file.limits, "handler.limits"),
             environment: file.environment.into_iter().collect(),

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use wasmparser::{Encoding, Parser, Payload};
 
+use super::core_module;
+
 /// A component as it lies on disk.
 #[derive(Clone)]
 pub struct ComponentFile {
@@ -30,6 +32,8 @@ pub enum FileError {
     NotWasm(PathBuf),
     /// It begins as a component and does not end as one.
     Broken(PathBuf, String),
+    /// It is a Wasm module without the component around it, and no program for WASI either.
+    NoProgram(PathBuf, String),
 }
 
 impl std::fmt::Display for FileError {
@@ -55,22 +59,45 @@ impl std::fmt::Display for FileError {
                 "{} is damaged or was not written to its end: {why}; build or copy it again",
                 path.display()
             ),
+            FileError::NoProgram(path, why) => write!(
+                f,
+                "{} is a core WebAssembly module that is no program for WASI preview 1: {why}; \
+                 build it as a program (Rust: --target wasm32-wasip1), or as a component that \
+                 exports hob:host/job",
+                path.display()
+            ),
         }
     }
 }
 
 impl std::error::Error for FileError {}
 
+#[expect(clippy::disallowed_methods, reason = "runs before the loop does")]
+fn contents(path: &Path) -> Result<Vec<u8>, FileError> {
+    std::fs::read(path).map_err(|error| FileError::Unreadable(path.to_owned(), error))
+}
+
 impl ComponentFile {
     /// Reads a file and looks at its sections.
     ///
     /// # Errors
     /// When it is not a whole component.
-    #[expect(clippy::disallowed_methods, reason = "runs before the loop does")]
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        let bytes =
-            std::fs::read(path).map_err(|error| FileError::Unreadable(path.to_owned(), error))?;
-        Self::parse(path, bytes.into())
+        Self::parse(path, contents(path)?.into())
+    }
+
+    /// Reads a file that is a component, or a program for WASI preview 1, which becomes one.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn read_program(path: &Path) -> Result<Self, FileError> {
+        let bytes: Arc<[u8]> = contents(path)?.into();
+        match Self::parse(path, bytes.clone()) {
+            Err(FileError::CoreModule(_)) => {
+                Self::parse(path, core_module::to_component(path, &bytes)?.into())
+            }
+            parsed => parsed,
+        }
     }
 
     fn parse(path: &Path, bytes: Arc<[u8]>) -> Result<Self, FileError> {

@@ -1,8 +1,8 @@
-//! Owns the measure of how long a guest holds the loop: in this slice, and in all.
+//! Owns the measure of how long a guest holds its thread: in this slice, and in all.
 //!
-//! The loop's side starts and stops the watch around each poll of a guest; the guest's side, the
-//! epoch callback in its store, reads it. Both are on the loop's thread, but a store must be
-//! `Send`, hence the atomics.
+//! The thread's side starts and stops the watch around each poll of a guest; the guest's side, the
+//! epoch callback in its store, reads it. Both are on the same thread, but a store must be `Send`,
+//! hence the atomics.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,9 +11,12 @@ use std::time::{Duration, Instant};
 use super::epoch::TickerHandle;
 use crate::limits;
 
-/// Measures one guest's time on the loop.
+/// Measures one guest's time on the loop, or on an offload thread.
 pub struct Meter {
     base: Instant,
+    clock: MeterClock,
+    /// Nanoseconds after which the guest is to step back.
+    slice: u64,
     ticker: TickerHandle,
     /// Nanoseconds after `base` when the poll under way began.
     poll_started: AtomicU64,
@@ -24,6 +27,15 @@ pub struct Meter {
     /// Whether the poll under way, or the last, ended because the slice was used up.
     is_interrupted: AtomicBool,
     limit: u64,
+}
+
+/// What counts as a guest's time.
+#[derive(Clone, Copy)]
+enum MeterClock {
+    /// The time that passes: on the loop the others wait for as long as that.
+    Passing,
+    /// The thread's own processor time: an offload thread gives way to others on its core.
+    Thread(fn() -> Duration),
 }
 
 /// A run of a guest on the loop.
@@ -44,7 +56,7 @@ pub enum Slice {
     UsedUp,
 }
 
-/// A guest has held the loop for longer than its limit.
+/// A guest has computed for longer than its limit.
 #[derive(Debug)]
 pub struct CpuLimitReached;
 
@@ -59,8 +71,30 @@ impl std::error::Error for CpuLimitReached {}
 impl Meter {
     /// A meter at zero, for a guest that may hold the loop for `limit` in all.
     pub fn new(ticker: TickerHandle, limit: Duration) -> Arc<Self> {
+        Self::with_clock(ticker, limit, limits::SLICE, MeterClock::Passing)
+    }
+
+    /// A meter at zero, for a job that may compute for `limit` in all by the processor time that
+    /// `thread_time` tells of the calling thread.
+    pub fn of_job(
+        ticker: TickerHandle,
+        limit: Duration,
+        thread_time: fn() -> Duration,
+    ) -> Arc<Self> {
+        let clock = MeterClock::Thread(thread_time);
+        Self::with_clock(ticker, limit, limits::OFFLOAD_SLICE, clock)
+    }
+
+    fn with_clock(
+        ticker: TickerHandle,
+        limit: Duration,
+        slice: Duration,
+        clock: MeterClock,
+    ) -> Arc<Self> {
         Arc::new(Meter {
             base: Instant::now(),
+            clock,
+            slice: slice.as_nanos() as u64,
             ticker,
             poll_started: AtomicU64::new(0),
             charged_until: AtomicU64::new(0),
@@ -72,6 +106,17 @@ impl Meter {
 
     /// Runs `poll`, which lets the guest run, and says when it began and how long it took.
     pub fn watch<T>(&self, poll: impl FnOnce() -> T) -> (T, Ran) {
+        let (outcome, started, took) = self.measure(poll);
+        let begun = self.base + Duration::from_nanos(started);
+        (outcome, Ran { begun, took: Duration::from_nanos(took) })
+    }
+
+    /// Runs `poll`, which lets the job run.
+    pub fn run<T>(&self, poll: impl FnOnce() -> T) -> T {
+        self.measure(poll).0
+    }
+
+    fn measure<T>(&self, poll: impl FnOnce() -> T) -> (T, u64, u64) {
         let started = self.now();
         self.poll_started.store(started, Ordering::Relaxed);
         self.is_interrupted.store(false, Ordering::Relaxed);
@@ -79,8 +124,7 @@ impl Meter {
         let outcome = poll();
         let took = self.now() - started;
         self.used.fetch_add(took, Ordering::Relaxed);
-        let begun = self.base + Duration::from_nanos(started);
-        (outcome, Ran { begun, took: Duration::from_nanos(took) })
+        (outcome, started, took)
     }
 
     /// Whether the guest is in the middle of computing: it waits for its next slice and for nothing else.
@@ -112,7 +156,7 @@ impl Meter {
         if self.used.load(Ordering::Relaxed) + slice > self.limit {
             return Err(CpuLimitReached);
         }
-        let used_up = slice >= limits::SLICE.as_nanos() as u64;
+        let used_up = slice >= self.slice;
         self.is_interrupted.store(used_up, Ordering::Relaxed);
         Ok(if used_up { Slice::UsedUp } else { Slice::GoesOn })
     }
@@ -127,6 +171,10 @@ impl Meter {
     }
 
     fn now(&self) -> u64 {
-        self.base.elapsed().as_nanos() as u64
+        let time = match self.clock {
+            MeterClock::Passing => self.base.elapsed(),
+            MeterClock::Thread(thread_time) => thread_time(),
+        };
+        time.as_nanos() as u64
     }
 }

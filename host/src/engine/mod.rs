@@ -4,9 +4,11 @@
 
 mod artifact;
 mod component_file;
+mod core_module;
 mod epoch;
 mod memory;
 mod meter;
+mod room;
 
 use std::sync::OnceLock;
 
@@ -20,6 +22,7 @@ pub use component_file::{ComponentFile, FileError};
 pub use epoch::{Ticker, TickerHandle};
 pub use memory::MemoryMeter;
 pub use meter::{CpuLimitReached, Meter, Ran, Slice};
+pub use room::lacks_room;
 
 use crate::limits;
 
@@ -42,11 +45,33 @@ impl std::fmt::Display for Generation {
     }
 }
 
-/// The engines of the process, one a generation, each made when it is first asked for.
+/// What an engine's instances are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Requests, on a loop.
+    Requests,
+    /// Jobs, on offload threads. Their instances have a pool of their own, so that neither can take
+    /// the other's.
+    Jobs,
+}
+
+impl Purpose {
+    /// Sizes of the pool, the one to be tried first in front.
+    fn pool_sizes(self) -> impl Iterator<Item = u32> {
+        let wanted = match self {
+            Purpose::Requests => limits::INSTANCES,
+            Purpose::Jobs => limits::OFFLOAD_INSTANCES,
+        };
+        let smaller = limits::INSTANCES_FALLBACK.into_iter().filter(move |size| *size < wanted);
+        [wanted].into_iter().chain(smaller)
+    }
+}
+
+/// The engines of the process, one for each purpose and generation, each made when it is first asked
+/// for.
 #[derive(Default)]
 pub struct Engines {
-    wasi02: OnceLock<PooledEngine>,
-    wasi03: OnceLock<PooledEngine>,
+    slots: [OnceLock<PooledEngine>; 4],
 }
 
 /// An engine, and how many instances it may hold at once.
@@ -59,32 +84,34 @@ pub struct PooledEngine {
 }
 
 impl Engines {
-    /// The engine for a generation.
+    /// The engine for a purpose and a generation.
     ///
     /// # Errors
     /// When not even an engine without a pool can be made.
-    pub fn get(&self, generation: Generation) -> wasmtime::Result<&PooledEngine> {
-        let slot = match generation {
-            Generation::Wasi02 => &self.wasi02,
-            Generation::Wasi03 => &self.wasi03,
-        };
+    pub fn get(&self, purpose: Purpose, generation: Generation) -> wasmtime::Result<&PooledEngine> {
+        let slot = &self.slots[match (purpose, generation) {
+            (Purpose::Requests, Generation::Wasi02) => 0,
+            (Purpose::Requests, Generation::Wasi03) => 1,
+            (Purpose::Jobs, Generation::Wasi02) => 2,
+            (Purpose::Jobs, Generation::Wasi03) => 3,
+        }];
         if slot.get().is_none() {
             // A second thread that got here too drops the engine it made.
-            let _ = slot.set(make(generation)?);
+            let _ = slot.set(make(purpose, generation)?);
         }
         Ok(slot.get().expect("the slot was filled a line above"))
     }
 
     /// The engines made so far.
     pub fn made(&self) -> impl Iterator<Item = &Engine> {
-        [&self.wasi02, &self.wasi03].into_iter().filter_map(|slot| Some(&slot.get()?.engine))
+        self.slots.iter().filter_map(|slot| Some(&slot.get()?.engine))
     }
 }
 
 /// Pools of 4 GiB slots need more address space than small machines and tight limits
 /// (`ulimit -v`) have. The kernel is asked, with smaller and smaller pools.
-fn make(generation: Generation) -> wasmtime::Result<PooledEngine> {
-    for instances in [limits::INSTANCES].into_iter().chain(limits::INSTANCES_FALLBACK) {
+fn make(purpose: Purpose, generation: Generation) -> wasmtime::Result<PooledEngine> {
+    for instances in purpose.pool_sizes() {
         if let Ok(engine) = Engine::new(&config(generation, Some(instances))) {
             return Ok(PooledEngine { engine, instances: Some(instances) });
         }

@@ -10,6 +10,8 @@
 mod clock;
 mod host_threads;
 mod net;
+mod offload_threads;
+mod priority;
 mod reactor;
 mod remote;
 mod tasks;
@@ -28,6 +30,11 @@ use std::time::{Duration, Instant};
 pub use clock::{Clock, ManualClock};
 pub use host_threads::{HostQueue, HostThreads, Lane, Work};
 pub use net::{TcpListener, TcpStream};
+pub use offload_threads::{
+    OffloadJob, OffloadQueue, OffloadThreads, OffloadTicket, OffloadWork, Running, Stopped,
+    thread_time,
+};
+pub use priority::give_way_to_loops;
 pub use remote::{HeavyTurn, Pending, Refused, Remote, Settle};
 pub use tasks::TaskId;
 pub use timers::Sleep;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use wasmtime::Engine;
 
 use super::lane::{Lane, Linked};
-use crate::capabilities::{self, Grants, Missing};
-use crate::engine::{Cache, CompileError, ComponentFile, Engines, Generation};
+use crate::capabilities::{Audience, Compiler, Grants, JoinError};
+use crate::engine::{ComponentFile, Generation};
 use crate::limits;
 use crate::observe::HandlerMetrics;
 
@@ -115,31 +115,13 @@ pub enum DeployError {
         /// What it does export.
         exports: Vec<String>,
     },
-    /// It wants something the host does not have.
-    Import {
-        /// The file.
-        path: std::path::PathBuf,
-        /// What is missing.
-        why: String,
-    },
-    /// It wants what it is not granted.
-    NotGranted {
-        /// The file.
-        path: std::path::PathBuf,
-        /// The handler.
-        name: String,
-        /// The imports, each with the line that would grant it.
-        missing: Vec<Missing>,
-    },
-    /// It cannot be compiled.
-    Compile(CompileError),
+    /// It cannot be joined to the host.
+    Join(JoinError),
     /// The isolation mode does not go with its generation.
     Isolation {
         /// The file.
         path: std::path::PathBuf,
     },
-    /// The engine itself cannot be made.
-    Engine(wasmtime::Error),
 }
 
 impl std::fmt::Display for DeployError {
@@ -156,33 +138,13 @@ impl std::fmt::Display for DeployError {
                     path.display()
                 )
             }
-            DeployError::Import { path, why } => write!(
-                f,
-                "{} cannot be linked: {why}. Hob provides wasi:cli, clocks, filesystem, http, io, \
-                 random and sockets of WASI 0.2 and 0.3; build the component without this import, \
-                 or compose it with a component that provides it",
-                path.display()
-            ),
-            DeployError::NotGranted { path, name, missing } => {
-                write!(
-                    f,
-                    "{} wants what the handler `{name}` is not granted. To grant it, write into the \
-                     [[handler]] table of `{name}` in hob.toml:",
-                    path.display()
-                )?;
-                for Missing { import, line } in missing {
-                    write!(f, "\n  {line}\n    for its import {import}")?;
-                }
-                Ok(())
-            }
-            DeployError::Compile(error) => error.fmt(f),
+            DeployError::Join(error) => error.fmt(f),
             DeployError::Isolation { path } => write!(
                 f,
                 "{} is a WASI 0.2 component, which serves one request at a time: `shared` needs \
                  WASI 0.3. Use `fresh` or `reuse`",
                 path.display()
             ),
-            DeployError::Engine(error) => write!(f, "the Wasm engine cannot be made: {error:#}"),
         }
     }
 }
@@ -190,17 +152,14 @@ impl std::fmt::Display for DeployError {
 impl std::error::Error for DeployError {}
 
 impl Deployment {
-    /// Compiles and links a component. Blocks for as long as the compiler needs; `compiling` is
-    /// told when it is needed at all.
+    /// Compiles and links a component.
     ///
     /// # Errors
     /// When the component cannot be served.
     pub fn new(
         plan: Plan,
         component: &ComponentFile,
-        engines: &Engines,
-        cache: &Cache,
-        compiling: &mut dyn FnMut(&ComponentFile),
+        compiler: &mut Compiler<'_>,
     ) -> Result<Arc<Self>, DeployError> {
         let file = || component.path.clone();
         let lane = Lane::of(component).ok_or_else(|| DeployError::NoHandler {
@@ -215,19 +174,11 @@ impl Deployment {
         if isolation == Isolation::Shared && generation == Generation::Wasi02 {
             return Err(DeployError::Isolation { path: file() });
         }
-        let missing = plan.grants.missing(&component.imports);
-        if !missing.is_empty() {
-            return Err(DeployError::NotGranted { path: file(), name: plan.name, missing });
-        }
-        let engine = &engines.get(generation).map_err(DeployError::Engine)?.engine;
-        let compiled = cache.compile(engine, component, compiling).map_err(DeployError::Compile)?;
-        let unlinked = |error: wasmtime::Error| DeployError::Import {
-            path: file(),
-            why: format!("{error:#}"),
-        };
-        let linker = capabilities::linker(engine, generation).map_err(DeployError::Engine)?;
-        let pre = linker.instantiate_pre(&compiled).map_err(unlinked)?;
-        let linked = Linked::new(lane, pre).map_err(unlinked)?;
+        let joined = compiler
+            .join(component, generation, Audience::Handler, (&plan.name, &plan.grants))
+            .map_err(DeployError::Join)?;
+        let linked = Linked::new(lane, joined.pre)
+            .map_err(|error| DeployError::Join(JoinError::import(component, &error)))?;
         Ok(Arc::new(Deployment {
             metrics: HandlerMetrics::new(&plan.name),
             name: plan.name,
@@ -236,7 +187,7 @@ impl Deployment {
             isolation,
             limits: plan.limits,
             compress: plan.compress,
-            engine: engine.clone(),
+            engine: joined.engine,
             linked,
         }))
     }

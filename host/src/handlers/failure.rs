@@ -1,8 +1,6 @@
 //! Owns the reasons why there is no response from a guest.
 
-use rustix::io::Errno;
-
-use crate::engine::CpuLimitReached;
+use crate::engine::{self, CpuLimitReached};
 
 /// Why there is no response from the guest. Each becomes a status of its own.
 #[derive(Clone, Debug)]
@@ -34,7 +32,7 @@ impl Failure {
         if error.is::<CpuLimitReached>() {
             return Failure::CpuLimit;
         }
-        if error.is::<wasmtime::PoolConcurrencyLimitError>() || is_out_of_memory(error) {
+        if engine::lacks_room(error) {
             return Failure::NoInstance;
         }
         if memory_refused {
@@ -42,12 +40,4 @@ impl Failure {
         }
         Failure::Trap(format!("{error:#}"))
     }
-}
-
-/// Whether the system has refused the memory for an instance, which wasmtime reports, or for its
-/// stack, which is reported otherwise.
-fn is_out_of_memory(error: &wasmtime::Error) -> bool {
-    let of_instance = error.downcast_ref::<Errno>().copied();
-    let of_stack = || error.downcast_ref::<std::io::Error>().and_then(Errno::from_io_error);
-    of_instance.or_else(of_stack) == Some(Errno::NOMEM)
 }

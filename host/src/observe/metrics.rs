@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::host_threads::HostThreadMetrics;
+use super::offload::{self, ModuleMetrics};
 use super::timeline::Timeline;
 
 /// A number that only grows.
@@ -136,7 +137,9 @@ pub struct ServerMetrics {
     pub handlers: Vec<Arc<HandlerMetrics>>,
     /// The threads that do blocking work.
     pub host_threads: Arc<HostThreadMetrics>,
-    /// What the last requests did: of each loop, and of the host threads.
+    /// One entry a module.
+    pub modules: Vec<Arc<ModuleMetrics>>,
+    /// What the last requests did: of each loop, of the host threads, and of the offload threads.
     pub timelines: Vec<Timeline>,
     /// Log lines dropped because the reader of the log is too slow.
     pub log_lines_dropped: Arc<Counter>,
@@ -148,6 +151,7 @@ pub fn render(server: &ServerMetrics) -> String {
     render_loops(&mut out, &server.loops);
     render_handlers(&mut out, &server.handlers);
     server.host_threads.render(&mut out);
+    offload::render(&mut out, &server.modules);
     let dropped = server.log_lines_dropped.load(Ordering::Relaxed);
     head(&mut out, "hob_log_lines_dropped_total", "counter", "Log lines dropped, reader too slow.");
     line(&mut out, format_args!("hob_log_lines_dropped_total {dropped}"));
@@ -252,6 +256,6 @@ pub(super) fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
 }
 
 /// A label's value, escaped as the format wants it.
-fn label(value: &str) -> String {
+pub(super) fn label(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

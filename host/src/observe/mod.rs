@@ -4,9 +4,11 @@
 mod host_threads;
 mod log;
 mod metrics;
+mod offload;
 mod timeline;
 
 pub use host_threads::HostThreadMetrics;
 pub use log::{Line, Log};
 pub use metrics::{Counter, Gauge, HandlerMetrics, Histogram, LoopMetrics, ServerMetrics, render};
+pub use offload::ModuleMetrics;
 pub use timeline::{Happening, Timeline, timeline_json, timeline_trace};

@@ -1,5 +1,5 @@
 //! Owns what the last requests did: when each ran on the loop, when it was suspended and on what,
-//! and on which host thread its work ran. As JSON, and as a trace for Perfetto and Chrome.
+//! and on which thread its work ran. As JSON, and as a trace for Perfetto and Chrome.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -8,6 +8,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::metrics::HandlerMetrics;
+use super::offload::ModuleMetrics;
 use crate::limits;
 
 /// What happened between two moments.
@@ -33,6 +34,13 @@ pub enum Happening {
     HostThread {
         /// The operation, as `files.read`.
         operation: &'static str,
+        /// Which of the threads.
+        thread: usize,
+    },
+    /// An offload thread computed for it, without a pause.
+    Offloaded {
+        /// The module whose job it was.
+        module: Arc<ModuleMetrics>,
         /// Which of the threads.
         thread: usize,
     },
@@ -148,6 +156,11 @@ fn span_json(span: &Span) -> Value {
             value["operation"] = (*operation).into();
             value["thread"] = (*thread).into();
         }
+        Happening::Offloaded { module, thread } => {
+            value["what"] = "offload-thread".into();
+            value["module"] = module.name.as_str().into();
+            value["thread"] = (*thread).into();
+        }
     }
     value
 }
@@ -159,6 +172,8 @@ const REQUESTS: u32 = 1;
 const THREADS: u32 = 2;
 /// The rows of host threads come after those of loops.
 const FIRST_HOST_THREAD: usize = 1000;
+/// And those of offload threads after all of them.
+const FIRST_OFFLOAD_THREAD: usize = 10_000;
 
 /// The requests in the Trace Event Format, which Perfetto and `chrome://tracing` open.
 pub fn timeline_trace(timelines: &[Timeline]) -> String {
@@ -195,6 +210,11 @@ pub fn timeline_trace(timelines: &[Timeline]) -> String {
                     let row = FIRST_HOST_THREAD + thread;
                     add(THREADS, row, operation);
                     rows.entry(row).or_insert_with(|| format!("host thread {thread}"));
+                }
+                Happening::Offloaded { module, thread } => {
+                    let row = FIRST_OFFLOAD_THREAD + thread;
+                    add(THREADS, row, &module.name);
+                    rows.entry(row).or_insert_with(|| format!("offload thread {thread}"));
                 }
             }
         }

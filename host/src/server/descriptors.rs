@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::{Config, HandlerConfig};
+use crate::config::Config;
 use crate::limits;
 
 /// Descriptors the process may have.
@@ -21,11 +21,10 @@ pub(super) fn outbound_allowed(config: &Config, sends: bool) -> usize {
 /// Descriptors that the connections of one loop may take, of those the process may have.
 pub(super) fn connections_allowed(config: &Config, sends: bool) -> usize {
     let loops = config.loops;
-    let names = |handler: &HandlerConfig| {
-        let tenant = handler.tenant.clone();
-        handler.grants.databases().map(move |name| (tenant.clone(), name)).collect::<Vec<_>>()
-    };
-    let databases: BTreeSet<_> = config.handlers.iter().flat_map(names).collect();
+    let databases: BTreeSet<_> = config
+        .grants()
+        .flat_map(|(tenant, grants)| grants.databases().map(move |name| (tenant, name)))
+        .collect();
     let reserved = limits::DESCRIPTORS_RESERVED
         + loops * (limits::DESCRIPTORS_PER_LOOP + outbound_allowed(config, sends))
         + databases.len() * limits::DESCRIPTORS_PER_DATABASE;

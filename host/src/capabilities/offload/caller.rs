@@ -1,0 +1,199 @@
+//! Owns a job's side of it: what it is given, what it gives, and `hob:host/caller`.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::Mutex as AsyncMutex;
+use wasmtime::component::{ComponentType, Lift, Linker, Lower};
+
+use super::super::GuestState;
+use super::super::treaty::Interface;
+use super::Progress;
+use super::channel::{Gone, Receiver, Room, Sender};
+use crate::engine::Generation;
+use crate::limits;
+
+/// A job's way to whoever has ordered it. Cheap to clone.
+#[derive(Clone)]
+pub struct Caller(Arc<State>);
+
+struct State {
+    /// What is received first.
+    beginning: Mutex<Option<Vec<u8>>>,
+    /// None: nothing comes but that.
+    messages: Option<AsyncMutex<Receiver>>,
+    way_out: WayOut,
+    /// Bytes that may still be given.
+    budget: Mutex<usize>,
+    progress: ProgressCell,
+}
+
+/// What a job has reported last.
+pub(super) type ProgressCell = Arc<Mutex<Option<Progress>>>;
+
+/// Where goes what a job gives.
+pub(super) enum WayOut {
+    /// To whoever receives.
+    Messages(Sender),
+    /// Into the job's output.
+    Output(Mutex<Vec<u8>>),
+    /// No one takes it.
+    Nowhere,
+}
+
+/// A job gives more than it may.
+#[derive(Debug)]
+pub struct OutputLimitReached;
+
+impl std::fmt::Display for OutputLimitReached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the output limit is reached")
+    }
+}
+
+impl std::error::Error for OutputLimitReached {}
+
+/// Why a piece was not given.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum NotGiven {
+    Gone,
+    Limit,
+}
+
+impl From<Gone> for NotGiven {
+    fn from(_: Gone) -> Self {
+        NotGiven::Gone
+    }
+}
+
+impl Caller {
+    pub(super) fn new(
+        beginning: Vec<u8>,
+        messages: Option<Receiver>,
+        way_out: WayOut,
+        output_bytes: usize,
+        progress: ProgressCell,
+    ) -> Self {
+        Caller(Arc::new(State {
+            beginning: Mutex::new((!beginning.is_empty()).then_some(beginning)),
+            messages: messages.map(AsyncMutex::new),
+            way_out,
+            budget: Mutex::new(output_bytes),
+            progress,
+        }))
+    }
+
+    /// Whether something of the job's goes on that uses it, other than who asks.
+    pub fn is_in_use_elsewhere(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
+    /// What the job has given so far of an output that is given in pieces.
+    pub fn take_output(&self) -> Vec<u8> {
+        match &self.0.way_out {
+            WayOut::Output(output) => std::mem::take(&mut *output.lock().expect("output")),
+            WayOut::Messages(_) | WayOut::Nowhere => Vec::new(),
+        }
+    }
+
+    /// The next piece; none when there will be no more. May be dropped without a loss.
+    pub(super) async fn receive(&self) -> Option<Vec<u8>> {
+        let beginning = self.0.beginning.lock().expect("beginning").take();
+        if beginning.is_some() {
+            return beginning;
+        }
+        self.0.messages.as_ref()?.lock().await.receive().await
+    }
+
+    /// Waits until a piece of this length can be given; what is collected needs no room.
+    pub(super) async fn room(&self, bytes: usize) -> Result<Option<Room>, NotGiven> {
+        match &self.0.way_out {
+            WayOut::Messages(messages) => Ok(Some(messages.room(bytes).await?)),
+            WayOut::Output(_) => Ok(None),
+            WayOut::Nowhere => Err(NotGiven::Gone),
+        }
+    }
+
+    /// The same without a wait; none when there is no room now.
+    pub(super) fn room_now(&self, bytes: usize) -> Result<Option<Option<Room>>, NotGiven> {
+        match &self.0.way_out {
+            WayOut::Messages(messages) => Ok(messages.room_now(bytes)?.map(Some)),
+            WayOut::Output(_) => Ok(Some(None)),
+            WayOut::Nowhere => Err(NotGiven::Gone),
+        }
+    }
+
+    /// Gives a piece for which there is room.
+    pub(super) fn give(&self, room: Option<Room>, piece: &[u8]) -> Result<(), NotGiven> {
+        let mut budget = self.0.budget.lock().expect("budget");
+        *budget = budget.checked_sub(piece.len()).ok_or(NotGiven::Limit)?;
+        drop(budget);
+        match (&self.0.way_out, room) {
+            (WayOut::Messages(messages), Some(room)) => {
+                Ok(messages.put(room, piece.to_vec(), None)?)
+            }
+            (WayOut::Output(output), _) => {
+                output.lock().expect("output").extend_from_slice(piece);
+                Ok(())
+            }
+            (WayOut::Messages(_) | WayOut::Nowhere, _) => Err(NotGiven::Gone),
+        }
+    }
+}
+
+#[derive(ComponentType, Lower, Lift, Clone, Copy, Debug)]
+#[component(enum)]
+#[repr(u8)]
+enum Error {
+    #[component(name = "too-large")]
+    TooLarge,
+    #[component(name = "gone")]
+    Gone,
+}
+
+/// For jobs alone: a handler has no one who has ordered it.
+pub(crate) fn link(
+    linker: &mut Linker<GuestState>,
+    generation: Generation,
+) -> wasmtime::Result<()> {
+    let mut caller = Interface::new(linker, generation, "caller")?;
+    caller.suspending("receive", "caller.receive", |state, (): ()| {
+        let caller = state.caller()?;
+        Ok(async move { caller.receive().await })
+    })?;
+    caller.suspending_then(
+        "send",
+        "caller.send",
+        |state, (message,): (Vec<u8>,)| {
+            let caller = state.caller()?;
+            Ok(async move {
+                if message.len() > limits::OFFLOAD_MESSAGE_BYTES_MAX {
+                    return Ok(Err(Error::TooLarge));
+                }
+                let given = match caller.room(message.len()).await {
+                    Ok(room) => caller.give(room, &message),
+                    Err(not_given) => Err(not_given),
+                };
+                match given {
+                    Ok(()) => Ok(Ok(())),
+                    Err(NotGiven::Gone) => Ok(Err(Error::Gone)),
+                    Err(NotGiven::Limit) => Err(OutputLimitReached),
+                }
+            })
+        },
+        |_, sent| Ok(sent?),
+    )?;
+    caller.immediate("progress", |state, (done, total): (u64, u64)| {
+        let caller = state.caller()?;
+        *caller.0.progress.lock().expect("progress") = Some(Progress { done, total });
+        Ok(())
+    })
+}
+
+impl GuestState {
+    /// The caller of the job that the guest is at.
+    fn caller(&self) -> wasmtime::Result<Caller> {
+        let assignment = self.assignment.as_ref();
+        let assignment = assignment.ok_or_else(|| wasmtime::format_err!("there is no job"))?;
+        Ok(assignment.caller.clone())
+    }
+}
