@@ -1,6 +1,8 @@
 //! A program as one writes it for a command line, of which Hob is unknown: its first argument selects
 //! what it does, and without one it copies its input to its output.
 
+#![expect(clippy::disallowed_methods, reason = "a module is not on the loop")]
+
 use std::env;
 use std::io::{self, Read, Write};
 use std::process::ExitCode;

@@ -1,6 +1,8 @@
 //! What the modules that are offloaded do well or badly, whichever interface they are called through:
 //! all that needs nothing of it.
 
+#![expect(clippy::disallowed_methods, reason = "a module is not on the loop")]
+
 use std::fmt::Write;
 use std::fs;
 use std::hint::black_box;
