@@ -59,7 +59,17 @@ pub async fn run_with(
     input: impl Into<Vec<u8>>,
     options: Options,
 ) -> Result<Vec<u8>, Error> {
-    Ok(treaty::run(module.into(), input.into(), options.into_treaty()).await?)
+    let input = input.into();
+    check(&input)?;
+    Ok(treaty::run(module.into(), input, options.into_treaty()).await?)
+}
+
+/// Bytes that a guest may hand over in one call: a host takes no longer input, and one that is longer
+/// by much would be a trap.
+const INPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+fn check(input: &[u8]) -> Result<(), Error> {
+    if input.len() > INPUT_BYTES_MAX { Err(Error::TooLarge) } else { Ok(()) }
 }
 
 /// How many pieces of [`all`] are offloaded at once: more than there are threads for them on most
@@ -116,6 +126,7 @@ pub fn spawn(module: &str, input: impl AsRef<[u8]>) -> Result<Job, Error> {
 
 /// The same with options.
 pub fn spawn_with(module: &str, input: impl AsRef<[u8]>, options: Options) -> Result<Job, Error> {
+    check(input.as_ref())?;
     let job = treaty::spawn(module, input.as_ref(), &options.into_treaty())?;
     Ok(Job(job))
 }

@@ -277,6 +277,10 @@ pub const HANDLES_MAX: usize = 65_536;
 /// for some milliseconds; what is larger comes as a stream.
 pub const HOSTCALL_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Bytes of the lists and strings of one call together: the longest, what stands beside it, and some
+/// more, so that one that is a little too long is told so. A call with more traps.
+pub const HOSTCALL_FUEL: usize = HOSTCALL_BYTES_MAX + 1024 * 1024;
+
 /// Bytes of a file, or of a range of one, that is read in one call.
 pub const FILE_WHOLE_BYTES_MAX: usize = 16 * 1024 * 1024;
 

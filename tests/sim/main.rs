@@ -7,6 +7,7 @@
 //! A failure prints the seed; `HOB_SIM_SEED=N cargo test --test sim` replays it.
 
 mod host_threads;
+mod offload_threads;
 mod world;
 
 use world::World;

@@ -46,5 +46,5 @@ fn merge(pieces: &[u8]) -> Vec<u8> {
     let (numbers, _) = pieces.as_chunks::<NUMBER>();
     let mut numbers: Vec<u32> = numbers.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
     numbers.sort();
-    numbers.into_iter().flat_map(u32::to_le_bytes).collect()
+    numbers.iter().map(|number| number.to_le_bytes()).collect::<Vec<_>>().into_flattened()
 }

@@ -195,7 +195,7 @@ pub fn check_resources(state: &mut GuestState) -> wasmtime::Result<()> {
 /// Sets the bounds that wasmtime keeps for a store itself.
 pub fn bound(store: &mut Store<GuestState>, memory_bytes: usize) {
     store.limiter(|state| &mut state.memory);
-    store.set_hostcall_fuel(memory_bytes.min(limits::HOSTCALL_BYTES_MAX));
+    store.set_hostcall_fuel(memory_bytes.min(limits::HOSTCALL_FUEL));
     store.set_max_component_handles(limits::HANDLES_MAX);
 }
 

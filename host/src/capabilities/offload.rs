@@ -228,7 +228,7 @@ fn link_job(offload: &mut Interface<'_>) -> wasmtime::Result<()> {
             })
         },
     )?;
-    offload.immediate("[method]job.close", |state, (job,): This| {
+    offload.immediate_unit("[method]job.close", |state, (job,): This| {
         state.table.get(&job)?.to_job.lock().expect("to job").take();
         Ok(())
     })?;
@@ -245,7 +245,7 @@ fn link_job(offload: &mut Interface<'_>) -> wasmtime::Result<()> {
         |state, (job,): This| Ok(state.table.get(&job)?.finish()),
         hand_over,
     )?;
-    offload.immediate("[method]job.cancel", |state, (job,): This| {
+    offload.immediate_unit("[method]job.cancel", |state, (job,): This| {
         let job = state.table.get(&job)?;
         job.is_cancelled.store(true, Ordering::Relaxed);
         job.to_job.lock().expect("to job").take();

@@ -66,11 +66,36 @@ impl<'a> Interface<'a> {
         R: Lower + Send + Sync + 'static,
         (R,): ComponentNamedList + Lower,
     {
+        self.immediate_list(name, move |state, parameters| Ok((act(state, parameters)?,)))
+    }
+
+    /// The same for a function that gives nothing.
+    pub(super) fn immediate_unit<P>(
+        &mut self,
+        name: &str,
+        act: impl Fn(&mut GuestState, P) -> wasmtime::Result<()> + Send + Sync + 'static,
+    ) -> wasmtime::Result<()>
+    where
+        P: ComponentNamedList + Lift + 'static,
+    {
+        self.immediate_list(name, act)
+    }
+
+    /// The same for any number of results.
+    fn immediate_list<P, R>(
+        &mut self,
+        name: &str,
+        act: impl Fn(&mut GuestState, P) -> wasmtime::Result<R> + Send + Sync + 'static,
+    ) -> wasmtime::Result<()>
+    where
+        P: ComponentNamedList + Lift + 'static,
+        R: ComponentNamedList + Lower + 'static,
+    {
         self.instance.func_wrap(
             name,
             move |mut store: StoreContextMut<'_, GuestState>, parameters: P| {
                 store.data_mut().asking = current_request(store.as_context_mut());
-                Ok((act(store.data_mut(), parameters)?,))
+                act(store.data_mut(), parameters)
             },
         )
     }

@@ -61,6 +61,10 @@ pub(super) struct Serve {
     #[arg(long, value_name = "N", value_parser = in_range(limits::HOST_THREADS_MAX))]
     host_threads: Option<usize>,
 
+    /// Threads for the jobs of modules [default: one less than there are cores]
+    #[arg(long, value_name = "N", value_parser = in_range(limits::OFFLOAD_THREADS_MAX))]
+    offload_threads: Option<usize>,
+
     /// Independent event loops, each with a listening socket of its own [default: 1]
     #[arg(long, value_name = "N", value_parser = in_range(limits::LOOPS_MAX))]
     loops: Option<usize>,
@@ -164,6 +168,7 @@ impl Serve {
             None => {}
         }
         config.host_threads = self.host_threads.unwrap_or(config.host_threads);
+        config.offload_threads = self.offload_threads.unwrap_or(config.offload_threads);
         config.loops = self.loops.unwrap_or(config.loops);
         config.access_log = self.access_log.unwrap_or(config.access_log);
         if let Some(data) = &self.data {

@@ -29,6 +29,8 @@ pub struct TickerHandle {
 struct State {
     /// Counts the times a guest was let run.
     work: AtomicU64,
+    /// Guests that run now, the one or the other perhaps on a thread that has no core at the moment.
+    running: AtomicU64,
     resting: AtomicBool,
     stopped: AtomicBool,
 }
@@ -66,12 +68,24 @@ impl Drop for Ticker {
 }
 
 impl TickerHandle {
-    /// A guest is about to run: from now on there are ticks.
-    pub fn wake(&self) {
+    /// A guest is about to run: there are ticks as long as what is returned lives, and for a while
+    /// after that.
+    pub fn ticking(&self) -> Ticking<'_> {
+        self.state.running.fetch_add(1, Ordering::Relaxed);
         self.state.work.fetch_add(1, Ordering::SeqCst);
         if self.state.resting.load(Ordering::SeqCst) {
             self.thread.unpark();
         }
+        Ticking(&self.state)
+    }
+}
+
+/// A guest that runs.
+pub struct Ticking<'a>(&'a State);
+
+impl Drop for Ticking<'_> {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -87,7 +101,8 @@ fn tick(state: &State, engines: &[Engine]) {
             engine.increment_epoch();
         }
         let work = state.work.load(Ordering::SeqCst);
-        idle_ticks = if work == seen { idle_ticks + 1 } else { 0 };
+        let is_idle = work == seen && state.running.load(Ordering::Relaxed) == 0;
+        idle_ticks = if is_idle { idle_ticks + 1 } else { 0 };
         seen = work;
         if idle_ticks >= limits::TICKS_BEFORE_REST {
             state.resting.store(true, Ordering::SeqCst);

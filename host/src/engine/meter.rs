@@ -120,8 +120,9 @@ impl Meter {
         let started = self.now();
         self.poll_started.store(started, Ordering::Relaxed);
         self.is_interrupted.store(false, Ordering::Relaxed);
-        self.ticker.wake();
+        let ticking = self.ticker.ticking();
         let outcome = poll();
+        drop(ticking);
         let took = self.now() - started;
         self.used.fetch_add(took, Ordering::Relaxed);
         (outcome, started, took)

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::{hob, run};
+use super::{Scratch, hob, run};
 
 /// The folder of the tests.
 pub(crate) const TESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests");
@@ -29,6 +29,7 @@ pub(crate) fn guests() -> &'static [PathBuf] {
         assert!(built.success, "`hob build {folder}` failed:\n{}", built.stderr);
         let components: Vec<_> = built.stdout.lines().map(PathBuf::from).collect();
         components.iter().for_each(|component| compile(component));
+        compile_modules(&components);
         components
     })
 }
@@ -57,6 +58,27 @@ fn kitchen_standard() -> &'static Path {
 /// Tests run at once: without this each would compile what it is the first to serve.
 fn compile(component: &Path) {
     run(hob().arg("check").arg(component).args(["--cache", compile_cache()]));
+}
+
+/// The same of those that are no handlers but modules.
+fn compile_modules(components: &[PathBuf]) {
+    let scratch = Scratch::new();
+    let mut text = String::new();
+    for component in components {
+        let name = component.file_stem().expect("a name").to_string_lossy();
+        let table = if name == "kitchen_0_3" {
+            format!("[[handler]]\nname = \"{name}\"\ncomponent = {component:?}\n")
+        } else if ["job", "streaming", "command"].iter().any(|start| name.starts_with(start)) {
+            let needed = "grants.files = \"read\"";
+            format!("[[module]]\nname = \"{name}\"\nfile = {component:?}\n{needed}\n")
+        } else {
+            continue;
+        };
+        text.push_str(&table);
+    }
+    let file = scratch.file("hob.toml", text);
+    let checked = run(hob().arg("check").arg(file).args(["--cache", compile_cache()]));
+    assert!(checked.success, "{}", checked.stderr);
 }
 
 /// Where compiled code is kept, for all tests and until the next run.

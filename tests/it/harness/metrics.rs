@@ -77,6 +77,11 @@ impl Metrics {
         self.get(&format!("{name}{{handler=\"{handler}\"}}"))
     }
 
+    /// A sample of a module of the tenant that a module has which names none.
+    pub(crate) fn of_module(&self, module: &str, name: &str) -> f64 {
+        self.get(&format!("{name}{{tenant=\"default\",module=\"{module}\"}}"))
+    }
+
     /// The samples whose name and labels begin so, in no order.
     pub(crate) fn beginning<'a>(&'a self, start: &'a str) -> impl Iterator<Item = (&'a str, f64)> {
         let samples = self.samples.iter().map(|(series, value)| (series.as_str(), *value));

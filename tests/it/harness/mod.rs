@@ -16,7 +16,7 @@ pub(crate) use components::{TESTS, compile_cache, component, guests};
 pub(crate) use metrics::Metrics;
 pub(crate) use process::{Hob, Outcome, hob, run};
 pub(crate) use scratch::Scratch;
-pub(crate) use serve::{Guest, Serve, every_mode, guest};
+pub(crate) use serve::{Guest, Serve, every_mode, guest, module};
 pub(crate) use upstream::{Deed, Upstream, answer};
 
 /// How long anything is waited for before the test fails. It is only there so that a hang ends:

@@ -5,9 +5,10 @@ use std::process::Command;
 
 use super::{Hob, Scratch, compile_cache, component, hob};
 
-/// A handler, as `hob.toml` has it.
+/// A handler or a module, as `hob.toml` has it.
 #[derive(Clone)]
 pub(crate) struct Guest {
+    table: Table,
     name: String,
     component: PathBuf,
     lines: Vec<String>,
@@ -16,6 +17,18 @@ pub(crate) struct Guest {
 /// The guest of this name in `tests/guests`, below the path of its name.
 pub(crate) fn guest(name: &str) -> Guest {
     Guest::of(name, component(name))
+}
+
+/// Which table of `hob.toml` it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Table {
+    Handler,
+    Module,
+}
+
+/// The guest of this name in `tests/guests`, for handlers to offload to.
+pub(crate) fn module(name: &str) -> Guest {
+    Guest { table: Table::Module, ..guest(name) }
 }
 
 /// The guests of these names in every isolation mode that their generation has. A handler's name
@@ -38,7 +51,8 @@ pub(crate) fn every_mode(names: &[&str]) -> Vec<Guest> {
 
 impl Guest {
     pub(crate) fn of(name: &str, component: &Path) -> Self {
-        Guest { name: name.to_owned(), component: component.to_owned(), lines: Vec::new() }
+        let (name, component) = (name.to_owned(), component.to_owned());
+        Guest { table: Table::Handler, name, component, lines: Vec::new() }
     }
 
     pub(crate) fn named(mut self, name: &str) -> Self {
@@ -81,6 +95,18 @@ impl Guest {
         let has_tenant = self.lines.iter().any(|line| line.starts_with("tenant"));
         let guest = if has_tenant { self } else { self.tenant("t") };
         guest.set(&format!("grants = {{ {} }}", grants.join(", ")))
+    }
+
+    /// Grants it these modules.
+    pub(crate) fn offloads_to(self, modules: &[Guest]) -> Self {
+        let names: Vec<_> = modules.iter().map(|module| format!("\"{}\"", module.name)).collect();
+        self.set(&format!("grants.offload = [{}]", names.join(", ")))
+    }
+
+    /// The same of another file.
+    pub(crate) fn file(mut self, file: &Path) -> Self {
+        self.component = file.to_owned();
+        self
     }
 
     pub(crate) fn isolation(self, mode: &str) -> Self {
@@ -149,20 +175,25 @@ impl Serve {
             }
         };
         command.arg("serve").arg(file).args(["--cache", &self.cache]);
-        let names = self.guests.into_iter().map(|guest| guest.name).collect();
+        let handlers = self.guests.into_iter().filter(|guest| guest.table == Table::Handler);
+        let names = handlers.map(|guest| guest.name).collect();
         Hob::start(command, names, Some(scratch))
     }
 
-    fn toml(&self) -> String {
+    pub(crate) fn toml(&self) -> String {
         let mut text = "[server]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n".to_owned();
         let mut add = |line: &str| text.extend([line, "\n"]);
         self.server.iter().for_each(|line| add(line));
         add("[connections]");
         self.connections.iter().for_each(|line| add(line));
         for guest in &self.guests {
-            add("[[handler]]");
+            let (table, file) = match guest.table {
+                Table::Handler => ("[[handler]]", "component"),
+                Table::Module => ("[[module]]", "file"),
+            };
+            add(table);
             add(&format!("name = \"{}\"", guest.name));
-            add(&format!("component = \"{}\"", guest.component.display()));
+            add(&format!("{file} = \"{}\"", guest.component.display()));
             guest.lines.iter().for_each(|line| add(line));
         }
         text

@@ -9,5 +9,5 @@ async fn sort(piece: Vec<u8>) -> Result<Vec<u8>, String> {
     }
     let mut numbers: Vec<u32> = numbers.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
     numbers.sort_unstable();
-    Ok(numbers.into_iter().flat_map(u32::to_le_bytes).collect())
+    Ok(numbers.iter().map(|number| number.to_le_bytes()).collect::<Vec<_>>().into_flattened())
 }

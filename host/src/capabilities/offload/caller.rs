@@ -182,7 +182,7 @@ pub(crate) fn link(
         },
         |_, sent| Ok(sent?),
     )?;
-    caller.immediate("progress", |state, (done, total): (u64, u64)| {
+    caller.immediate_unit("progress", |state, (done, total): (u64, u64)| {
         let caller = state.caller()?;
         *caller.0.progress.lock().expect("progress") = Some(Progress { done, total });
         Ok(())

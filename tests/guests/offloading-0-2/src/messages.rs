@@ -45,6 +45,12 @@ pub(crate) fn exchange(
             job.send(b"after the end").map_err(words)?;
             Ok(b"sent".to_vec())
         }
+        // Holds so many until the request is left: nothing comes of the first.
+        "spawn-hold" => {
+            let jobs: Vec<_> =
+                (0..arguments.number("n")).map(|_| begin(body)).collect::<Result<_, _>>()?;
+            jobs[0].receive().ok_or("over".to_owned())
+        }
         "spawn-over" => over(&begin(body)?),
         "spawn-twice" => {
             let job = begin(body)?;

@@ -43,6 +43,12 @@ pub(crate) async fn exchange(
             job.send("after the end").await.map_err(words)?;
             Ok(b"sent".to_vec())
         }
+        // Holds so many until the request is left: nothing comes of the first.
+        "spawn-hold" => {
+            let jobs: Vec<_> =
+                (0..arguments.n).map(|_| begin(&body)).collect::<std::result::Result<_, _>>()?;
+            jobs[0].receive().await.ok_or("over".to_owned())
+        }
         "spawn-over" => over(begin(&body)?).await,
         "spawn-twice" => twice(&arguments.module, &body).await,
         "spawn-both" => both(&arguments.module, &body).await,
