@@ -53,6 +53,9 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// The length of a message, in bytes, at the most. The host ends a job that hands over much more.
+const MESSAGE_MAX: usize = 1024 * 1024;
+
 /// The next message; none when there will be no more. Of a streaming job the first is the beginning of
 /// the input.
 ///
@@ -81,7 +84,11 @@ pub async fn receive() -> Option<Vec<u8>> {
 /// # }
 /// ```
 pub async fn send(message: impl Into<Vec<u8>>) -> Result<(), Error> {
-    Ok(treaty::send(message.into()).await?)
+    let message = message.into();
+    if message.len() > MESSAGE_MAX {
+        return Err(Error::TooLarge);
+    }
+    Ok(treaty::send(message).await?)
 }
 
 /// Says how far the job is: so much is done of so much, or of nobody knows how much. The caller sees

@@ -64,12 +64,13 @@ pub async fn run_with(
     Ok(treaty::run(module.into(), input, options.into_treaty()).await?)
 }
 
-/// Bytes that a guest may hand over in one call: a host takes no longer input, and one that is longer
-/// by much would be a trap.
-const INPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// No module takes more bytes at once.
+const AT_ONCE_MAX: usize = 16 * 1024 * 1024;
 
-fn check(input: &[u8]) -> Result<(), Error> {
-    if input.len() > INPUT_BYTES_MAX { Err(Error::TooLarge) } else { Ok(()) }
+/// Refuses what is too long for any call. The host would have to take it before it could refuse it, and
+/// ends the handler instead.
+fn check(bytes: &[u8]) -> Result<(), Error> {
+    if bytes.len() > AT_ONCE_MAX { Err(Error::TooLarge) } else { Ok(()) }
 }
 
 /// How many pieces of [`all`] are offloaded at once: more than there are threads for them on most

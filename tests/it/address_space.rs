@@ -10,7 +10,9 @@ const GUESTS: [&str; 2] = ["kitchen-0-2", "kitchen-0-3"];
 /// A pool would need a multiple of this.
 fn serve() -> Hob {
     let guests = GUESTS.map(|name| guest(name).isolation("fresh"));
-    Serve::new(guests).through(&["prlimit", &format!("--as={}", 4_u64 << 30)]).start()
+    // Each thread takes some address space for itself when it starts.
+    let server = Serve::new(guests).server("host_threads = 1");
+    server.through(&["prlimit", &format!("--as={}", 4_u64 << 30)]).start()
 }
 
 fn sleep(hob: &Hob, name: &str) -> Client {
@@ -33,6 +35,8 @@ fn several_requests_are_served_at_once_without_a_pool() {
 fn a_request_that_there_is_no_room_for_is_told_so() {
     let hob = serve();
     GUESTS.iter().for_each(|name| hob.expect_hello(name));
+    // The one host thread is there from now on.
+    hob.metrics();
     // Room for some more instances: each takes its memory and a stack.
     let (pid, space) = (hob.pid().to_string(), hob.address_space_bytes() + (96 << 20));
     let lowered = run(Command::new("prlimit").args(["--pid", &pid, &format!("--as={space}")]));

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::harness::{Guest, Scratch, Serve, TESTS, Upstream, answer, hob, post, run};
 
 /// All components of the examples, built when a test first asks for one.
-fn built() -> &'static [PathBuf] {
+pub(crate) fn built() -> &'static [PathBuf] {
     static BUILT: OnceLock<Vec<PathBuf>> = OnceLock::new();
     BUILT.get_or_init(|| {
         let folder = format!("{TESTS}/../examples");

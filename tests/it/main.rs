@@ -19,6 +19,7 @@ mod deadlines;
 mod departures;
 mod drain;
 mod examples;
+mod examples_that_offload;
 mod examples_with_sql;
 mod failures;
 mod fetch;

@@ -114,6 +114,21 @@ fn a_megabyte_goes_in_and_comes_out_whole() {
 }
 
 #[test]
+fn an_input_longer_than_a_message_comes_in_pieces_that_can_be_one() {
+    let hob = serve_within("").start();
+    let data = vec![b'x'; 5 << 20];
+    let input = [b"copy\n".as_slice(), &data].concat();
+    for handler in HANDLERS {
+        for module in STREAMING_JOBS {
+            for deed in ["run", "spawn-stream"] {
+                let answer = ask(&hob, handler, &format!("{deed}?module={module}"), &input);
+                assert!(answer.expect(200).body == data, "{handler} {deed} {module}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_program_has_its_arguments_and_nothing_of_the_host() {
     let hob = serve_within("").start();
     for handler in HANDLERS {

@@ -161,7 +161,7 @@ fn a_job_that_is_over_takes_and_gives_no_more() {
             let over = format!("spawn-over?module={module}");
             let answer = ask(&hob, handler, &over, "upper\nx").expect(200);
             let lines: Vec<_> = answer.text().lines().map(str::to_owned).collect();
-            assert_eq!(lines[..2], ["send: ended", "receive: none"], "{module}");
+            assert_eq!(lines, ["send: ended", "receive: none", "finish: X"], "{module}");
             let closed = format!("spawn-closed?module={module}");
             expect_error(&hob, handler, &closed, "messages", "ended");
             let twice = format!("spawn-twice?module={module}");

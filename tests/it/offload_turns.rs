@@ -136,6 +136,8 @@ fn the_metrics_say_what_each_module_has_done() {
     expect(&hob, HANDLERS[0], "run?module=reuse", "upper\nx", "X");
     expect_error(&hob, HANDLERS[0], "run?module=job-0-3", "spin", "cpu-limit");
     expect_error(&hob, HANDLERS[0], "run?module=job-0-3&arg=x", "", "invalid");
+    // The last of it is counted after the handler was told.
+    hob.wait_for_metrics(|m| m.of_module("job-0-3", "hob_offload_jobs_running") == 0.0);
     let metrics = hob.metrics();
     let of = |module: &str, outcome: &str| {
         let labels = format!("tenant=\"default\",module=\"{module}\",outcome=\"{outcome}\"");

@@ -1,6 +1,6 @@
 //! A job that runs while the handler goes on.
 
-use super::{Error, treaty};
+use super::{Error, check, treaty};
 use crate::Body;
 
 /// A job that runs while the handler goes on, and exchanges messages with it. Dropped, it is stopped.
@@ -35,7 +35,9 @@ impl Job {
     /// Whoever sends much and receives nothing waits for good, if the job waits for its output to be
     /// received: send and receive at the same time then, as any futures are joined.
     pub async fn send(&self, message: impl Into<Vec<u8>>) -> Result<(), Error> {
-        Ok(self.0.send(message.into()).await?)
+        let message = message.into();
+        check(&message)?;
+        Ok(self.0.send(message).await?)
     }
 
     /// There will be no more messages: the end of a program's input.

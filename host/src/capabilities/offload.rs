@@ -338,10 +338,10 @@ impl Job {
                 Either::Right(((), outcome)) => outcome.await,
             };
             drop(ticket);
-            if is_cancelled.load(Ordering::Relaxed) {
-                return Err(Error::Cancelled);
-            }
-            delivered.unwrap_or_else(|_| Err(fault()))
+            // It may have ended before it was cancelled.
+            let is_cancelled = is_cancelled.load(Ordering::Relaxed);
+            let unknown = if is_cancelled { Error::Cancelled } else { fault() };
+            delivered.unwrap_or(Err(unknown))
         }
     }
 }

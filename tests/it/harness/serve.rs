@@ -28,7 +28,7 @@ enum Table {
 
 /// The guest of this name in `tests/guests`, for handlers to offload to.
 pub(crate) fn module(name: &str) -> Guest {
-    Guest { table: Table::Module, ..guest(name) }
+    Guest::module(name, component(name))
 }
 
 /// The guests of these names in every isolation mode that their generation has. A handler's name
@@ -53,6 +53,11 @@ impl Guest {
     pub(crate) fn of(name: &str, component: &Path) -> Self {
         let (name, component) = (name.to_owned(), component.to_owned());
         Guest { table: Table::Handler, name, component, lines: Vec::new() }
+    }
+
+    /// A module of this file.
+    pub(crate) fn module(name: &str, file: &Path) -> Self {
+        Guest { table: Table::Module, ..Guest::of(name, file) }
     }
 
     pub(crate) fn named(mut self, name: &str) -> Self {

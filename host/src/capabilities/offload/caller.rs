@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use tokio::sync::Mutex as AsyncMutex;
 use wasmtime::component::{ComponentType, Lift, Linker, Lower};
 
@@ -18,7 +19,7 @@ pub struct Caller(Arc<State>);
 
 struct State {
     /// What is received first.
-    beginning: Mutex<Option<Vec<u8>>>,
+    beginning: Mutex<Bytes>,
     /// None: nothing comes but that.
     messages: Option<AsyncMutex<Receiver>>,
     way_out: WayOut,
@@ -74,7 +75,7 @@ impl Caller {
         progress: ProgressCell,
     ) -> Self {
         Caller(Arc::new(State {
-            beginning: Mutex::new((!beginning.is_empty()).then_some(beginning)),
+            beginning: Mutex::new(beginning.into()),
             messages: messages.map(AsyncMutex::new),
             way_out,
             budget: Mutex::new(output_bytes),
@@ -95,13 +96,20 @@ impl Caller {
         }
     }
 
-    /// The next piece; none when there will be no more. May be dropped without a loss.
+    /// The next piece, no longer than a message; none when there will be no more. May be dropped
+    /// without a loss.
     pub(super) async fn receive(&self) -> Option<Vec<u8>> {
-        let beginning = self.0.beginning.lock().expect("beginning").take();
+        let beginning = self.next_of_beginning();
         if beginning.is_some() {
             return beginning;
         }
         self.0.messages.as_ref()?.lock().await.receive().await
+    }
+
+    fn next_of_beginning(&self) -> Option<Vec<u8>> {
+        let mut beginning = self.0.beginning.lock().expect("beginning");
+        let length = beginning.len().min(limits::OFFLOAD_MESSAGE_BYTES_MAX);
+        (length > 0).then(|| beginning.split_to(length).to_vec())
     }
 
     /// Waits until a piece of this length can be given; what is collected needs no room.

@@ -257,9 +257,11 @@ pub(crate) struct StdoutSink {
 
 enum SinkState {
     Writable(Stdout),
-    Waiting(Pin<Box<dyn Future<Output = (Stdout, Result<(), NotWritable>)> + Send>>),
+    Waiting(WaitingForRoom),
     Closed,
 }
+
+type WaitingForRoom = Pin<Box<dyn Future<Output = (Stdout, Result<(), NotWritable>)> + Send>>;
 
 impl StdoutSink {
     /// Writes to `out`. `open` is dropped when the stream has ended.

@@ -83,8 +83,8 @@ fn copy(
     let mut done = 0;
     for piece in pieces {
         done += piece.len() as u64;
-        send(&change(piece))?;
         caller::progress(done, 0);
+        send(&change(piece))?;
     }
     Ok(())
 }

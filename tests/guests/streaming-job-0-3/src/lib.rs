@@ -64,8 +64,8 @@ async fn copy(mut first: Option<Vec<u8>>, change: impl Fn(Vec<u8>) -> Vec<u8>) -
     let mut done = 0;
     while let Some(piece) = next(&mut first).await {
         done += piece.len() as u64;
-        caller::send(change(piece)).await?;
         caller::progress(done, None);
+        caller::send(change(piece)).await?;
     }
     Ok(())
 }
