@@ -1,5 +1,5 @@
 """Heavy requests, a few a second: the next is due whether the last was answered or not, or one client
-asks for one after the other."""
+asks for one after the other, of two kinds by turns."""
 
 import contextlib
 import http.client
@@ -95,18 +95,23 @@ def ask(connection: http.client.HTTPConnection, heavy: Heavy) -> None:
         raise Wrong(f"{response.status} {body[:80]!r}")
 
 
-def one_by_one(server: Server, heavy: Heavy, seconds: float) -> float:
-    """Requests/s of one client that asks again as soon as it has the answer."""
+def by_turns(server: Server, kinds: tuple[Heavy, ...], seconds: float) -> list[float]:
+    """Requests/s of one client that asks again as soon as it has the answer, if it asked for this kind
+    alone. The kinds take turns, so that a slow moment of the machine falls on all."""
     connection = http.client.HTTPConnection(ADDRESS, server.port, timeout=ANSWER_SECONDS)
     with contextlib.closing(connection):
-        count, start = 0, time.perf_counter()
-        try:
-            while time.perf_counter() - start < seconds:
-                ask(connection, heavy)
-                count += 1
-        except (OSError, http.client.HTTPException, Wrong) as fault:
-            raise Failure(f"{server.recipe.name}: {heavy.path}: {fault!r}") from fault
-        return count / (time.perf_counter() - start)
+        took = [0.0] * len(kinds)
+        turns, end = 0, time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            for at, heavy in enumerate(kinds):
+                start = time.perf_counter()
+                try:
+                    ask(connection, heavy)
+                except (OSError, http.client.HTTPException, Wrong) as fault:
+                    raise Failure(f"{server.recipe.name}: {heavy.path}: {fault!r}") from fault
+                took[at] += time.perf_counter() - start
+            turns += 1
+        return [turns / each for each in took]
 
 
 def told(server: Server, path: str, seconds: float = 60.0) -> float:

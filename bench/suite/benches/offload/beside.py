@@ -18,12 +18,14 @@ BOTH = ", both cores"
 
 @dataclass(frozen=True)
 class Beside:
-    """Light requests alone and beside heavy ones, and those; then heavy ones alone, one by one."""
+    """Light requests alone and beside heavy ones, and those; then heavy ones one by one, offloaded and
+    inline by turns."""
 
     alone: load.Latency
     beside: load.Latency
     heavy: heavy.Answered
     closed_per_second: float
+    closed_inline_per_second: float
 
 
 def scenes() -> dict[str, tuple[Recipe, str]]:
@@ -36,7 +38,7 @@ def scenes() -> dict[str, tuple[Recipe, str]]:
     for by in ("piscina", "worker"):
         name = {"piscina": "node, piscina", "worker": "node, new Workers"}[by]
         found[name] = offload.node(name), by
-        found[f"{name}{BOTH}"] = offload.node(f"{name}{BOTH}", both), by
+    found[f"node, piscina{BOTH}"] = offload.node(f"node, piscina{BOTH}", both), "piscina"
     found["hob inline"] = offload.hob("hob inline"), "inline"
     found[f"hob inline{BOTH}"] = offload.hob(f"hob inline{BOTH}", both), "inline"
     found["node inline"] = offload.node("node inline"), "inline"
@@ -44,9 +46,9 @@ def scenes() -> dict[str, tuple[Recipe, str]]:
 
 
 def measure(recipe: Recipe, by: str, seconds: float) -> Beside:
-    work = offload.heavy(by)
+    work, inline = offload.heavy(by), offload.heavy("inline")
     with running(recipe, bound_seconds=4 * seconds + 120) as server:
-        heavy.one_by_one(server, work, 1)
+        heavy.by_turns(server, (work, inline), 1)
         load.latency(server, recipe.path, LIGHT_RATE, 1)
         alone = load.latency(server, recipe.path, LIGHT_RATE, seconds)
         offered = heavy.Offered(server, work, HEAVY_RATE)
@@ -55,9 +57,9 @@ def measure(recipe: Recipe, by: str, seconds: float) -> Beside:
         finally:
             offered.stopped.set()
         answered = offered.stop()
-        closed = heavy.one_by_one(server, work, seconds)
+        closed = heavy.by_turns(server, (work, inline), seconds)
         server.check()
-    return Beside(alone, beside, answered, closed)
+    return Beside(alone, beside, answered, *closed)
 
 
 def run(options: Options) -> Report:
@@ -84,7 +86,8 @@ def run(options: Options) -> Report:
             beside, alone = of(name, "beside", "p99"), of(name, "alone", "p99")
             open_loop = ratios(of(name, "heavy", "per_second"), of(inline, "heavy", "per_second"))
             closed = ratios(
-                found.all_of(name, "closed_per_second"), found.all_of(inline, "closed_per_second")
+                found.all_of(name, "closed_per_second"),
+                found.all_of(name, "closed_inline_per_second"),
             )
             figures += [
                 Figure(f"{name}: light p99 beside / alone", ratios(beside, alone), "x", at_most(RATIO)),
@@ -93,7 +96,7 @@ def run(options: Options) -> Report:
                 Figure(f"{name}: heavy one by one / inline", closed, "x", at_least(THROUGHPUT)),
             ]
     header = ["server", "light alone p50, ms", "p99, ms", "light beside p50, ms", "p99, ms"]
-    header += ["worst, ms", "heavy/s", "p50, ms", "worst, ms", "heavy/s one by one"]
+    header += ["worst, ms", "heavy/s", "p50, ms", "worst, ms", "heavy/s one by one", "inline"]
     rows = [
         [
             name,
@@ -102,6 +105,7 @@ def run(options: Options) -> Report:
             *(spread(there(name, "beside", attribute)) for attribute in ("p50", "p99", "worst")),
             *(spread(there(name, "heavy", one)) for one in ("per_second", "p50", "worst")),
             spread(found.of(name, "closed_per_second")),
+            spread(found.of(name, "closed_inline_per_second")),
         ]
         for name in all_scenes
     ]
@@ -112,8 +116,9 @@ def run(options: Options) -> Report:
         tables=[Table(header, rows)],
         notes=[
             "Light and heavy requests fall due at fixed times, and a latency begins then. One by one: "
-            "one client, nothing beside. One thread for jobs each. All threads of a server share a "
-            f"core, or, where it says so, both cores with the load."
+            "one client, nothing beside, which asks for one offloaded and one inline by turns. One "
+            "thread for jobs each. All threads of a server share a core, or, where it says so, both "
+            "cores with the load."
         ],
         failures=found.failures,
         samples=found.plain(),
