@@ -65,9 +65,28 @@ def example(name: str) -> str:
     return components("examples")[name]
 
 
-def capable() -> str:
-    """The handler with a path for each capability that is measured."""
-    return components("bench/guests")["capable"]
+def bench_guest(name: str) -> str:
+    """A component that only the benchmarks serve."""
+    return components("bench/guests")[name]
+
+
+@cache
+def chore() -> str:
+    """The hashing that jobs do, as a core module for those who have no components."""
+    command = ["cargo", "rustc", "--release", "--target", "wasm32-wasip2", "-p", "chore", "--lib"]
+    command += ["--crate-type", "cdylib", "--features", "exported"]
+    command += ["--message-format=json-render-diagnostics", "--"]
+    command += ["-Clink-arg=--skip-wit-component"]
+    environment = {k: v for k, v in os.environ.items() if k != "CARGO_TARGET_DIR"}
+    folder = ROOT / "bench" / "guests"
+    done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise SystemExit("bench: the hashing does not build: cargo's messages are above")
+    for line in done.stdout.splitlines():
+        message = json.loads(line)
+        if message.get("reason") == "compiler-artifact" and message["target"]["name"] == "chore":
+            return next(file for file in message["filenames"] if file.endswith(".wasm"))
+    raise SystemExit("bench: cargo says of no file with the hashing")
 
 
 def guest(name: str) -> str:

@@ -20,6 +20,7 @@ def cores() -> tuple[int, int]:
 
 # Taken before the harness confines itself to one of them.
 SERVER_CORE, LOAD_CORE = cores()
+BOTH_CORES = (SERVER_CORE, LOAD_CORE)
 QUIET_SHARE = 0.1
 QUIET_LOOK_SECONDS = 0.3
 CORES = len(os.sched_getaffinity(0))

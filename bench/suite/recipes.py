@@ -1,13 +1,13 @@
 """The servers that are measured, each with the command that starts it.
 
-All run one loop on one core. Peers get their defaults, apart from flags that a guest needs.
+All run one loop, and on one core if nothing else is said. Peers get their defaults, apart from flags that a guest needs.
 """
 
 import tempfile
 from functools import cache
 from pathlib import Path
 
-from . import build, tools
+from . import build, machine, tools
 from .server import HELLO, Recipe
 
 SERVERS = tools.BENCH / "servers"
@@ -33,6 +33,7 @@ def hob(
     cache: Path | None = None,
     path: str = "/",
     body: bytes = HELLO,
+    cores: tuple[int, ...] = (machine.SERVER_CORE,),
 ) -> Recipe:
     """Hob with a component, or a folder of them. Code is compiled once in a run."""
     command = [build.programs()["hob"], "serve", str(target), "--listen", "127.0.0.1:{port}"]
@@ -40,7 +41,7 @@ def hob(
     command += ["--cache", str(cache or scratch("cache"))]
     if isolation:
         command += ["--isolation", isolation]
-    return Recipe(name, tuple(command), path, body, keeps_output=log == "on")
+    return Recipe(name, tuple(command), path, body, keeps_output=log == "on", cores=cores)
 
 
 def capable(
@@ -60,7 +61,7 @@ def capable(
         data = "{data}"
         [[handler]]
         name = "capable"
-        component = "{build.capable()}"
+        component = "{build.bench_guest("capable")}"
         environment = {{ UPSTREAM = "{upstream}" }}
         [handler.grants]
         files = "read"
@@ -75,8 +76,16 @@ def hob_native() -> Recipe:
     return Recipe("hob, native handler", (build.programs()["hob-bench-native"], "127.0.0.1:{port}"))
 
 
-def node(name: str, script: str, *arguments: str, path="/", body: bytes = HELLO) -> Recipe:
-    return Recipe(name, (tools.node(), str(SERVERS / script), "{port}", *arguments), path, body)
+def node(
+    name: str,
+    script: str,
+    *arguments: str,
+    path="/",
+    body: bytes = HELLO,
+    cores: tuple[int, ...] = (machine.SERVER_CORE,),
+) -> Recipe:
+    command = (tools.node(), str(SERVERS / script), "{port}", *arguments)
+    return Recipe(name, command, path, body, cores=cores)
 
 
 def deno() -> Recipe:

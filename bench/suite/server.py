@@ -1,4 +1,4 @@
-"""Owns a server under test: its start on one core, the check of its answer, its certain end."""
+"""Owns a server under test: its start on one core or more, the check of its answer, its certain end."""
 
 import contextlib
 import ctypes
@@ -40,6 +40,8 @@ class Recipe:
     environment: dict[str, str] = field(default_factory=dict)
     # The access log goes to a real file where it is what is measured.
     keeps_output: bool = False
+    # All of its threads share them.
+    cores: tuple[int, ...] = (machine.SERVER_CORE,)
 
 
 @dataclass
@@ -86,12 +88,12 @@ def free_port() -> int:
     raise Failure("there is no free port")
 
 
-def pinned(core: int):
-    """For `preexec_fn`: the child stays on one core and dies with the harness."""
+def pinned(*cores: int):
+    """For `preexec_fn`: the child stays on these cores and dies with the harness."""
 
     def prepare() -> None:
         _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        os.sched_setaffinity(0, {core})
+        os.sched_setaffinity(0, cores)
 
     return prepare
 
@@ -102,14 +104,14 @@ def environment(recipe: Recipe) -> dict[str, str]:
 
 
 def spawn(recipe: Recipe, port: int, output) -> subprocess.Popen:
-    """Starts a server on its core, with its output going to a file."""
+    """Starts a server on its cores, with its output going to a file."""
     return subprocess.Popen(
         [part.replace("{port}", str(port)) for part in recipe.command],
         env=environment(recipe),
         stdin=subprocess.DEVNULL,
         stdout=output if recipe.keeps_output else subprocess.DEVNULL,
         stderr=output,
-        preexec_fn=pinned(machine.SERVER_CORE),
+        preexec_fn=pinned(*recipe.cores),
     )
 
 

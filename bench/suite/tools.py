@@ -112,6 +112,20 @@ def node_sqlite() -> str:
 
 
 @cache
+def piscina() -> str:
+    """The folder of Node's package for a pool of threads."""
+    folder = PEERS / "piscina"
+    package = folder / "node_modules" / "piscina"
+
+    def program() -> Path | None:
+        return package if (package / "package.json").is_file() else None
+
+    command = ["npm", "install", "--prefix", str(folder), "--no-fund", "--no-audit"]
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(_install("piscina 5.3", [*command, "piscina@5.3"], program))
+
+
+@cache
 def oha() -> str:
     return _find("OHA", "1.", lambda: _cargo_install("oha", "^1.16", "oha"))
 

@@ -1,6 +1,6 @@
 """The benches, each a module with `prepare()`, which builds and installs, and `run(options)`."""
 
-from . import cold, fetch, files, hello, hop, idle, passwords, sleepers, spin, sql
+from . import cold, fetch, files, hello, hop, idle, offload, passwords, sleepers, spin, sql
 
 BENCHES = {
     "hello": hello,
@@ -13,4 +13,5 @@ BENCHES = {
     "sql": sql,
     "fetch": fetch,
     "passwords": passwords,
+    "offload": offload,
 }
