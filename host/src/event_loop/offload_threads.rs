@@ -146,12 +146,11 @@ impl OffloadQueue {
         wait: Duration,
         make: impl FnOnce() -> Box<dyn OffloadJob>,
     ) -> Result<OffloadTicket, Refused> {
-        let now = Instant::now();
         let stopped = Stopped::default();
         let mut schedule = self.inner.lock();
         schedule.check_room(self.party)?;
-        let task = Task::new(work, now, stopped.clone(), make());
-        let key = schedule.submit(self.party, task, now + wait);
+        let task = Task::of_job(work, stopped.clone(), make());
+        let key = schedule.submit(self.party, task, wait);
         self.inner.tell(&schedule);
         drop(schedule);
         Ok(OffloadTicket { inner: self.inner.clone(), key, stopped })

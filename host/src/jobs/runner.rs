@@ -100,7 +100,10 @@ impl Runner for ModuleRunner {
         Box::pin(async move {
             let request = order.request;
             let outcome = self.run_within_limits(order, stopped).await;
-            if let Err(error) = &outcome {
+            // What a job says itself is its answer, and its caller's to judge.
+            if let Err(error) = outcome.as_ref()
+                && !matches!(error, OffloadError::Rejected(_))
+            {
                 self.log_failure(request, error);
             }
             outcome
@@ -243,7 +246,7 @@ impl ModuleRunner {
             _ => "",
         };
         if !why.is_empty() {
-            line = line.text("why", why);
+            line = line.text("detail", why);
         }
         self.log.write(line);
     }
@@ -260,13 +263,16 @@ async fn tend(runner: Arc<ModuleRunner>) {
         let mut idle = runner.idle.lock().expect("idle instances");
         let old = idle.partition_point(is_old);
         let dropped: Vec<_> = idle.drain(..old).collect();
-        if idle.is_empty() {
+        let is_done = idle.is_empty();
+        if is_done {
             // Under the same lock: who puts one there now finds no one that tends it.
             runner.is_tended.store(false, Ordering::Relaxed);
-            return;
         }
         drop(idle);
         drop(dropped);
+        if is_done {
+            return;
+        }
     }
 }
 

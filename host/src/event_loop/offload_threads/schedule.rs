@@ -103,23 +103,23 @@ impl Start {
 }
 
 impl Task {
-    pub(super) fn new(
-        work: OffloadWork,
-        queued: Instant,
-        stopped: Stopped,
-        job: Box<dyn OffloadJob>,
-    ) -> Self {
+    /// A job that is to be queued.
+    pub(super) fn of_job(work: OffloadWork, stopped: Stopped, job: Box<dyn OffloadJob>) -> Self {
+        Task { work: Some(work), stopped, ..Task::new(State::Waiting(job)) }
+    }
+
+    fn new(state: State) -> Self {
         Task {
             number: 0,
             party: 0,
-            work: Some(work),
-            stopped,
-            queued,
+            work: None,
+            stopped: Stopped::default(),
+            queued: Instant::now(),
             deadline: None,
             begun: None,
             ran: Duration::ZERO,
             waker: None,
-            state: State::Waiting(job),
+            state,
         }
     }
 
@@ -141,17 +141,16 @@ impl Schedule {
     }
 
     /// Queues a job behind its party's others. One for which a thread is free waits for nothing.
-    pub(super) fn submit(&mut self, party: usize, mut task: Task, deadline: Instant) -> TaskKey {
+    pub(super) fn submit(&mut self, party: usize, mut task: Task, wait: Duration) -> TaskKey {
         let is_free = self.has_free_thread(party);
         self.parties[party].waiting += 1;
         if let Some(module) = task.module() {
             module.waiting.fetch_add(1, Ordering::Relaxed);
         }
-        task.deadline = (!is_free).then_some(deadline);
+        let deadline = (!is_free).then(|| task.queued + wait);
+        task.deadline = deadline;
         let key = self.insert(party, task);
-        if !is_free {
-            self.deadlines.insert((deadline, key.index));
-        }
+        self.deadlines.extend(deadline.map(|deadline| (deadline, key.index)));
         key
     }
 
@@ -163,22 +162,9 @@ impl Schedule {
 
     /// Queues something of the host's own.
     pub(super) fn tend(&mut self, party: usize, running: Running) {
-        if self.is_closed {
-            return;
+        if !self.is_closed {
+            self.insert(party, Task::new(State::Ready(running)));
         }
-        let task = Task {
-            number: 0,
-            party,
-            work: None,
-            stopped: Stopped::default(),
-            queued: Instant::now(),
-            deadline: None,
-            begun: None,
-            ran: Duration::ZERO,
-            waker: None,
-            state: State::Ready(running),
-        };
-        self.insert(party, task);
     }
 
     fn insert(&mut self, party: usize, task: Task) -> TaskKey {
