@@ -169,11 +169,22 @@ fn a_job_whose_turn_does_not_come_in_time_is_late_and_does_not_begin() {
     let rig = Rig::new();
     let queue = rig.threads.queue();
     let (release, _held) = rig.hold(&queue);
-    let late = rig.submit(&queue, Duration::ZERO, "begins", |_| async {});
     let _next = rig.queue_short(&queue, "next");
+    let late = rig.submit(&queue, Duration::ZERO, "begins", |_| async {});
     drop(release);
     assert_eq!((rig.hear(), rig.hear()), ("late", "next"));
     drop(late.expect("room"));
+}
+
+#[test]
+fn a_job_that_may_not_wait_runs_where_it_is_the_next() {
+    let rig = Rig::new();
+    let queue = rig.threads.queue();
+    for _ in 0..100 {
+        let job = rig.submit(&queue, Duration::ZERO, "begins", |_| async {});
+        assert_eq!(rig.hear(), "begins");
+        drop(job.expect("room"));
+    }
 }
 
 #[test]

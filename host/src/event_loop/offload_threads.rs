@@ -213,22 +213,28 @@ impl Inner {
         }
     }
 
-    /// What each thread does until the threads are to end.
+    /// What each thread does until the threads are to end. A job whose turn has come is not late,
+    /// whatever the time: what it waited for is here.
     fn serve(self: &Arc<Self>, thread: usize) {
         let mut schedule = self.lock();
         loop {
-            if let Some(late) = schedule.take_late(Instant::now()) {
-                drop(schedule);
-                unwinding(|| late.expire());
-                schedule = self.lock();
-            } else if let Some(next) = schedule.next() {
-                drop(schedule);
-                schedule = self.take_turn(next, thread);
-            } else if schedule.is_closed() {
-                return;
-            } else {
+            let next = schedule.next();
+            let late = schedule.take_late(Instant::now());
+            if next.is_none() && late.is_empty() {
+                if schedule.is_closed() {
+                    return;
+                }
                 schedule = self.rest(schedule);
+                continue;
             }
+            drop(schedule);
+            for job in late {
+                unwinding(|| job.expire());
+            }
+            schedule = match next {
+                Some(next) => self.take_turn(next, thread),
+                None => self.lock(),
+            };
         }
     }
 

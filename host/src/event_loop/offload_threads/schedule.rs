@@ -140,24 +140,17 @@ impl Schedule {
         if self.is_closed || is_full { Err(Refused::Busy) } else { Ok(()) }
     }
 
-    /// Queues a job behind its party's others. One for which a thread is free waits for nothing.
+    /// Queues a job behind its party's others.
     pub(super) fn submit(&mut self, party: usize, mut task: Task, wait: Duration) -> TaskKey {
-        let is_free = self.has_free_thread(party);
         self.parties[party].waiting += 1;
         if let Some(module) = task.module() {
             module.waiting.fetch_add(1, Ordering::Relaxed);
         }
-        let deadline = (!is_free).then(|| task.queued + wait);
-        task.deadline = deadline;
+        let deadline = task.queued + wait;
+        task.deadline = Some(deadline);
         let key = self.insert(party, task);
-        self.deadlines.extend(deadline.map(|deadline| (deadline, key.index)));
+        self.deadlines.insert((deadline, key.index));
         key
-    }
-
-    /// Whether a thread rests that none of the tasks that are ready needs.
-    fn has_free_thread(&self, party: usize) -> bool {
-        let ready: usize = self.parties.iter().map(|party| party.ready.len()).sum();
-        self.resting > ready && self.parties[party].begun < limits::OFFLOAD_BEGUN_MAX
     }
 
     /// Queues something of the host's own.
@@ -330,16 +323,18 @@ impl Schedule {
         None
     }
 
-    /// A job that has waited for longer than it may.
-    pub(super) fn take_late(&mut self, now: Instant) -> Option<Box<dyn OffloadJob>> {
-        let (deadline, index) = *self.deadlines.first()?;
-        if deadline > now {
-            return None;
+    /// The jobs that have waited for longer than they may.
+    pub(super) fn take_late(&mut self, now: Instant) -> Vec<Box<dyn OffloadJob>> {
+        let mut late = Vec::new();
+        while let Some((deadline, index)) = self.deadlines.first().copied()
+            && deadline <= now
+        {
+            match self.remove_waiting(index).state {
+                State::Waiting(job) => late.push(job),
+                _ => unreachable!("only what waits has a deadline"),
+            }
         }
-        match self.remove_waiting(index).state {
-            State::Waiting(job) => Some(job),
-            _ => unreachable!("only what waits has a deadline"),
-        }
+        late
     }
 
     fn remove_waiting(&mut self, index: usize) -> Task {
