@@ -80,8 +80,6 @@ impl std::error::Error for OutputLimitReached {}
 /// Why a piece was not given.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum NotGiven {
-    /// No one takes it.
-    Gone,
     /// It is more than the job may give.
     Limit,
     /// It is more than the tenant may have held.
@@ -89,19 +87,12 @@ pub(super) enum NotGiven {
 }
 
 impl NotGiven {
-    /// Why the job ends, unless it is told itself.
-    pub(super) fn into_trap(self) -> Option<wasmtime::Error> {
+    /// Why the job ends.
+    pub(super) fn into_trap(self) -> wasmtime::Error {
         match self {
-            NotGiven::Gone => None,
-            NotGiven::Limit => Some(OutputLimitReached.into()),
-            NotGiven::Held => Some(HeldTooMuch.into()),
+            NotGiven::Limit => OutputLimitReached.into(),
+            NotGiven::Held => HeldTooMuch.into(),
         }
-    }
-}
-
-impl From<Gone> for NotGiven {
-    fn from(_: Gone) -> Self {
-        NotGiven::Gone
     }
 }
 
@@ -234,7 +225,7 @@ pub(crate) fn link(
             Ok(Either::Right(async move {
                 let held = match charged {
                     Ok(held) => held,
-                    Err(why) => return why.into_trap().map_or(Ok(Err(Error::Gone)), Err),
+                    Err(why) => return Err(why.into_trap()),
                 };
                 let given = match caller.room(message.len()).await {
                     Ok(room) => caller.give(room, held, message),

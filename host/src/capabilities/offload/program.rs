@@ -209,7 +209,7 @@ pub(crate) enum NotWritable {
 
 impl From<NotGiven> for NotWritable {
     fn from(not_given: NotGiven) -> Self {
-        not_given.into_trap().map_or(NotWritable::Closed, NotWritable::Trap)
+        NotWritable::Trap(not_given.into_trap())
     }
 }
 
