@@ -1,10 +1,12 @@
 //! Owns `hob.toml`: from the text to values that are checked. A fault names file, line and key,
 //! and what to write instead.
 
+mod deploy;
 mod grants;
 mod handler;
 mod module;
 mod path;
+mod restart;
 mod secrets;
 
 use std::net::{IpAddr, SocketAddr};
@@ -15,9 +17,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
+pub use deploy::{DeployConfig, TrialTerms};
 pub use handler::HandlerConfig;
 pub use module::ModuleConfig;
-pub use path::path_of_name;
+pub use path::{check_path, path_of_name};
 
 use crate::capabilities::Grants;
 use crate::handlers::GuestLimits;
@@ -49,6 +52,8 @@ pub struct Config {
     pub data: PathBuf,
     /// A file of certificates that outbound requests trust beside the system's.
     pub trust: Option<PathBuf>,
+    /// What is asked of those who deploy.
+    pub deploy: DeployConfig,
     /// The handlers.
     pub handlers: Vec<HandlerConfig>,
     /// The modules they may offload to.
@@ -72,6 +77,7 @@ impl Default for Config {
             drain: limits::DRAIN,
             data: PathBuf::from(DEFAULT_DATA),
             trust: None,
+            deploy: DeployConfig::default(),
             handlers: Vec::new(),
             modules: Vec::new(),
         }
@@ -105,6 +111,8 @@ struct File {
     server: Server,
     #[serde(default)]
     connections: Connections,
+    #[serde(default)]
+    deploy: deploy::File,
     #[serde(default)]
     limits: Limits,
     #[serde(default, rename = "handler")]
@@ -167,6 +175,23 @@ impl Config {
         of_handlers.chain(of_modules)
     }
 
+    /// The tenants that are named anywhere, some of them more than once.
+    pub fn tenants(&self) -> impl Iterator<Item = &str> {
+        let of_handlers = self.handlers.iter().map(|one| one.tenant.as_str());
+        let of_modules = self.modules.iter().map(|one| one.tenant.as_str());
+        of_handlers.chain(of_modules).chain([handler::DEFAULT_TENANT])
+    }
+
+    /// The folder for what is deployed while the server runs. No tenant's name begins with a dot.
+    pub fn deployments_folder(&self) -> PathBuf {
+        self.data.join(".hob")
+    }
+
+    /// The file with the operator's token, where `hob.toml` has none.
+    pub fn token_file(&self) -> PathBuf {
+        self.deployments_folder().join("token")
+    }
+
     /// The two addresses, when no server could listen on both of them.
     pub fn listeners_that_collide(&self) -> Option<(SocketAddr, SocketAddr)> {
         let (listen, admin) = (self.listen, self.admin?);
@@ -221,6 +246,20 @@ fn explain(message: &str, place: &str) -> String {
         Some((_, known)) => format!("{message}; did you mean `{known}`?"),
         None => message.to_owned(),
     }
+}
+
+/// Whether this may stand in a path and in the log.
+///
+/// # Errors
+/// What is wrong, and what to write.
+pub fn check_name(key: &str, name: &str) -> Result<(), String> {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    if name.is_empty() || !name.bytes().all(is_plain) || name.starts_with('.') {
+        return Err(format!(
+            "`{key}` is `{name}`; use letters, digits, `-`, `_` and `.`, and no `.` in front"
+        ));
+    }
+    Ok(())
 }
 
 struct Checker<'a> {
@@ -284,6 +323,7 @@ impl Checker<'_> {
             drain: self.time("server.drain_ms", drain_ms, defaults.drain),
             data: self.folder().join(data.as_deref().unwrap_or(Path::new(DEFAULT_DATA))),
             trust: trust.map(|trust| self.folder().join(trust)),
+            deploy: self.deploy(file.deploy),
             handlers: self.handlers(file.handlers, general, &modules),
             modules,
         }
@@ -345,17 +385,10 @@ impl Checker<'_> {
 
     /// A name that may stand in a path and in the log.
     fn name(&mut self, key: &str, text: &Spanned<String>) -> String {
-        let name = text.get_ref();
-        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-        if name.is_empty() || !name.bytes().all(is_plain) || name.starts_with('.') {
-            self.fault(
-                text.span().start,
-                &format!(
-                    "`{key}` is `{name}`; use letters, digits, `-`, `_` and `.`, and no `.` in front"
-                ),
-            );
+        if let Err(why) = check_name(key, text.get_ref()) {
+            self.fault(text.span().start, &why);
         }
-        name.clone()
+        text.get_ref().clone()
     }
 
     fn address(&mut self, key: &str, text: &Spanned<String>) -> Option<SocketAddr> {

@@ -3,6 +3,7 @@ pub mod admin;
 pub mod capabilities;
 pub mod cli;
 pub mod config;
+pub mod deployments;
 pub mod engine;
 pub mod event_loop;
 pub mod handlers;

@@ -4,6 +4,7 @@
 mod compression;
 mod cryptography;
 mod databases;
+mod deploying;
 mod offloading;
 mod outbound;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 pub use compression::*;
 pub use cryptography::*;
 pub use databases::*;
+pub use deploying::*;
 pub use offloading::*;
 pub use outbound::*;
 

@@ -1,102 +1,80 @@
 //! Owns the whole: builds the rooms, gives each request to its handler, maps every failure to a
-//! status in one place, and drains.
+//! status in one place, changes what is served while it runs, and drains.
 
 mod access;
+mod assembly;
 mod compression;
+mod control;
 mod deployed;
 mod descriptors;
 mod dispatch;
 mod ground;
 mod household;
 mod index;
+mod seat;
+mod serving;
+mod snapshot;
+mod start;
+mod swap;
+mod trial;
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
-use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use futures_util::future::{Either, select};
-
-use crate::admin::AdminService;
-use crate::capabilities::StoreError;
-use crate::config::{Config, HandlerConfig, ModuleConfig};
-use crate::engine::{FileError, Ticker, TickerHandle};
-use crate::event_loop::{Clock, EventLoop, HostThreads, OffloadThreads, Pending, Settle};
-use crate::handlers::{DeployError, Deployment, Handler};
-use crate::jobs::{Module, ModuleError};
-use crate::limits;
+use crate::config::Config;
+use crate::deployments::{Ledger, Store};
+use crate::engine::{Cache, ComponentFile, Engines, Ticker, TickerHandle};
+use crate::event_loop::{HostThreads, Pending, Settle};
 use crate::observe::{
-    HandlerMetrics, HostThreadMetrics, Line, Log, LoopMetrics, ServerMetrics, Timeline,
+    HandlerMetrics, HostThreadMetrics, Log, LoopMetrics, ServerMetrics, Timeline,
 };
-use crate::tenants::Routes;
-use crate::wire::{self, Acceptor, Client, Tls, TlsError};
-use descriptors::{connections_allowed, outbound_allowed};
-use dispatch::{Dispatcher, Parts};
-use ground::Ground;
+use crate::wire::{self, Tls};
+use assembly::Assembly;
+use control::{Desk, control};
+use descriptors::connections_allowed;
 use household::Households;
+use seat::{Seat, SecondListener};
+use snapshot::Snapshot;
+use swap::{Loops, door};
 
-pub use deployed::{Deployed, deploy};
+pub use control::{Control, ReadConfig};
+pub use deployed::{Builder, Deployed, Files};
 pub use descriptors::raise_descriptor_limit;
+pub use start::StartError;
 
-/// Why a server does not start. The message says what is wrong, where, and what to do.
-#[derive(Debug)]
-pub enum StartError {
-    /// A component's file.
-    File(FileError),
-    /// A component.
-    Deploy(DeployError),
-    /// A module.
-    Module(ModuleError),
-    /// What a tenant keeps.
-    Store(StoreError),
-    /// What outbound requests trust.
-    Trust(TlsError),
-    /// A listening address.
-    Listen(SocketAddr, io::Error),
-    /// The machine refuses something else: a thread, a descriptor.
-    System(&'static str, io::Error),
+/// What is to be served, compiled and linked.
+pub struct Code {
+    engines: Engines,
+    cache: Cache,
+    store: Store,
+    ledger: Ledger,
+    deployed: Deployed,
 }
 
-impl std::fmt::Display for StartError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            StartError::File(error) => error.fmt(f),
-            StartError::Deploy(error) => error.fmt(f),
-            StartError::Module(error) => error.fmt(f),
-            StartError::Store(error) => error.fmt(f),
-            StartError::Trust(error) => error.fmt(f),
-            StartError::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => {
-                write!(
-                    f,
-                    "cannot listen on {address}: another program does; stop it, or choose another \
-                     address with --listen or --admin (port 0 takes a free one)"
-                )
-            }
-            StartError::Listen(address, error)
-                if error.kind() == io::ErrorKind::AddrNotAvailable =>
-            {
-                write!(f, "cannot listen on {address}: {error}; choose an address of this machine")
-            }
-            StartError::Listen(address, error)
-                if error.kind() == io::ErrorKind::PermissionDenied =>
-            {
-                write!(
-                    f,
-                    "cannot listen on {address}: {error}; a port below 1024 needs a privilege: \
-                     give hob the capability CAP_NET_BIND_SERVICE, or choose a port from 1024 up"
-                )
-            }
-            StartError::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
-            StartError::System(what, error) => write!(f, "cannot {what}: {error}"),
-        }
+impl Code {
+    /// Reads, compiles and links every file of a configuration, or of each handler the version that was
+    /// deployed last. `compiling` is told of each file whose compiled code is not in the cache.
+    ///
+    /// # Errors
+    /// For the first that cannot be served.
+    pub fn build(
+        config: &Config,
+        cache: Cache,
+        mut compiling: impl FnMut(&ComponentFile),
+    ) -> Result<Self, StartError> {
+        let (store, ledger) =
+            Store::open(&config.deployments_folder()).map_err(StartError::Deployments)?;
+        let whole = control::with_versions(config, &ledger, &store);
+        let engines = Engines::default();
+        let mut builder = Builder { engines: &engines, cache: &cache, compiling: &mut compiling };
+        let deployed = builder.deploy(&whole, &Deployed::default(), Files::MayHaveChanged)?;
+        Ok(Code { engines, cache, store, ledger, deployed })
     }
 }
-
-impl std::error::Error for StartError {}
 
 /// A server that listens, with its loops not yet turning.
 pub struct Server {
@@ -105,7 +83,8 @@ pub struct Server {
     /// Where its second listener listens.
     pub admin_address: Option<SocketAddr>,
     config: Config,
-    deployed: Deployed,
+    read_config: ReadConfig,
+    code: Code,
     log: Log,
     listeners: Vec<std::net::TcpListener>,
     admin_listener: Option<std::net::TcpListener>,
@@ -133,12 +112,25 @@ impl Drop for StopOthers {
     }
 }
 
+/// The means to have a server that runs do something else.
+pub struct Running {
+    /// Stops it.
+    pub stop: Stop,
+    /// Changes what it serves.
+    pub control: Control,
+}
+
 impl Server {
-    /// Binds the addresses.
+    /// Binds the addresses. `read_config` reads the configuration again, when that is asked for.
     ///
     /// # Errors
-    /// When one is in use or not ours.
-    pub fn bind(config: Config, deployed: Deployed, log: Log) -> Result<Self, StartError> {
+    /// When an address is in use or not ours.
+    pub fn bind(
+        config: Config,
+        read_config: ReadConfig,
+        code: Code,
+        log: Log,
+    ) -> Result<Self, StartError> {
         let listen = |address, shared| {
             wire::bind(address, shared).map_err(|error| StartError::Listen(address, error))
         };
@@ -158,7 +150,16 @@ impl Server {
         }
         let admin_listener = config.admin.map(|admin| listen(admin, false)).transpose()?;
         let admin_address = admin_listener.as_ref().map(local).transpose()?;
-        Ok(Server { address, admin_address, config, deployed, log, listeners, admin_listener })
+        Ok(Server {
+            address,
+            admin_address,
+            config,
+            read_config,
+            code,
+            log,
+            listeners,
+            admin_listener,
+        })
     }
 
     /// Lets the loops turn, the first on this thread, until the server is stopped and drained.
@@ -166,8 +167,9 @@ impl Server {
     ///
     /// # Errors
     /// When a loop or a thread cannot be made.
-    pub fn run(self, started: impl FnOnce(Stop)) -> Result<(), StartError> {
-        let Server { config, deployed, log, listeners, admin_listener, .. } = self;
+    pub fn run(self, started: impl FnOnce(Running)) -> Result<(), StartError> {
+        let Server { config, read_config, code, log, listeners, admin_listener, .. } = self;
+        let Code { engines, cache, store, ledger, deployed } = code;
         let system = |what| move |error| StartError::System(what, error);
         let host_thread_metrics = Arc::<HostThreadMetrics>::default();
         let origin = Instant::now();
@@ -179,52 +181,54 @@ impl Server {
             timelines[of_loops].clone(),
         )
         .map_err(system("make the host threads"))?;
-        let tls = tls(&config)?;
-        let ticker = Ticker::start(deployed.engines.made().cloned().collect())
-            .map_err(system("start the epoch's thread"))?;
-        // After the ticker, and so gone before it: it is what stops a job that computes.
-        let offload_threads = (!deployed.modules.is_empty())
-            .then(|| {
-                let timeline = timelines[of_loops + 1].clone();
-                OffloadThreads::start(config.offload_threads, &host_threads, timeline)
-            })
-            .transpose()
-            .map_err(system("start the offload threads"))?;
-        let households = Households::open(&config, &host_threads, offload_threads.as_ref())?;
+        // Outlives the offload threads: it is what stops a job that computes.
+        let ticker = Ticker::start().map_err(system("start the epoch's thread"))?;
+        ticker.handle().tick_for(engines.made());
+        let tls = Arc::<OnceLock<Tls>>::default();
+        let mut assembly = Assembly {
+            households: Households::new(config.data.clone(), host_threads.clone()),
+            host_threads: host_threads.clone(),
+            loops: of_loops,
+            offload_threads: None,
+            offload_timeline: timelines[of_loops + 1].clone(),
+            tls: tls.clone(),
+        };
+        let whole = control::with_versions(&config, &ledger, &store);
+        let snapshot = assembly.assemble(&whole, &deployed, &Snapshot::default(), None)?;
         let loop_metrics: Vec<_> =
             listeners.iter().map(|_| Arc::<LoopMetrics>::default()).collect();
-        let unrouted = HandlerMetrics::new("-");
-        let of_handlers = deployed.deployments().map(|d| d.metrics.clone());
         let metrics = Arc::new(ServerMetrics {
             loops: loop_metrics.clone(),
-            handlers: of_handlers.chain([unrouted.clone()]).collect(),
             host_threads: host_thread_metrics,
-            modules: deployed.modules().map(|module| module.metrics.clone()).collect(),
             timelines: timelines.clone(),
             log_lines_dropped: log.dropped(),
+            ..ServerMetrics::default()
         });
+        let (control, orders) = control();
         let site = Arc::new(Site {
-            config,
-            handlers: deployed.handlers,
-            modules: deployed.modules,
+            config: config.clone(),
             log,
             ticker: ticker.handle(),
             host_threads,
-            households,
             tls,
             metrics,
-            unrouted,
+            unrouted: HandlerMetrics::new("-"),
+            control: control.clone(),
             ready: AtomicBool::new(true),
         });
+        site.show(&snapshot);
 
         let mut settles = Vec::new();
         let mut seats = Vec::new();
+        let mut doors = Vec::new();
         for (index, listener) in listeners.into_iter().enumerate() {
             let (settle, stopped) = Pending::new();
             settles.push(settle);
-            let metrics = loop_metrics[index].clone();
-            let timeline = timelines[index].clone();
-            seats.push(Seat { index, site: site.clone(), listener, metrics, timeline, stopped });
+            let (door, swaps) = door();
+            doors.push(door);
+            let (site, snapshot) = (site.clone(), snapshot.clone());
+            let (metrics, timeline) = (loop_metrics[index].clone(), timelines[index].clone());
+            seats.push(Seat { index, site, snapshot, swaps, listener, metrics, timeline, stopped });
         }
         let stop = Stop(Arc::new(Mutex::new(settles)));
         let stop_others = StopOthers(stop.clone());
@@ -235,11 +239,30 @@ impl Server {
             .collect::<io::Result<Vec<_>>>()
             .map_err(system("start another event loop"))?;
         let _pool = site.host_threads.enter();
-        let seated = first.sit(admin_listener).map_err(system("make the event loop"))?;
-        started(stop);
+        let second =
+            admin_listener.map(|listener| SecondListener { listener, control: control.clone() });
+        let seated = first.sit(second).map_err(system("make the event loop"))?;
+        let desk = Desk {
+            site: site.clone(),
+            engines,
+            cache,
+            assembly,
+            loops: Loops(doors),
+            read_config,
+            config,
+            store,
+            ledger,
+            deployed,
+            snapshot,
+            stop: stop.clone(),
+        };
+        let changes = desk.start(orders).map_err(system("start the thread for changes"))?;
+        started(Running { stop, control: control.clone() });
         let outcome = seated.run().map_err(system("run the event loop"));
         drop(stop_others);
         let joined: Vec<_> = others.into_iter().map(JoinHandle::join).collect();
+        control.end();
+        let changed = changes.join();
         site.log.close();
         for other in joined {
             match other {
@@ -247,152 +270,37 @@ impl Server {
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         }
+        if let Err(panic) = changed {
+            std::panic::resume_unwind(panic);
+        }
         outcome
     }
 }
 
-/// What all loops of a server share.
+/// What all loops of a server share, whatever they serve.
 struct Site {
+    /// As it was at the start.
     config: Config,
-    handlers: Vec<(HandlerConfig, Arc<Deployment>)>,
-    modules: Vec<(ModuleConfig, Arc<Module>)>,
     log: Log,
     ticker: TickerHandle,
     host_threads: HostThreads,
-    households: Households,
-    /// There only when someone may send requests.
-    tls: Option<Tls>,
+    /// There as soon as someone may send requests.
+    tls: Arc<OnceLock<Tls>>,
     metrics: Arc<ServerMetrics>,
+    /// Counts the requests that no handler is there for.
     unrouted: Arc<HandlerMetrics>,
+    control: Control,
     /// Cleared when the server begins to drain.
     ready: AtomicBool,
 }
 
-/// One loop's place at the site.
-struct Seat {
-    index: usize,
-    site: Arc<Site>,
-    listener: std::net::TcpListener,
-    metrics: Arc<LoopMetrics>,
-    timeline: Timeline,
-    stopped: Pending<()>,
-}
-
-/// Loading the system's certificates takes a while, and most servers need none.
-fn tls(config: &Config) -> Result<Option<Tls>, StartError> {
-    let sends = config.grants().any(|(_, grants)| grants.fetch.is_some());
-    let tls = sends.then(|| Tls::new(config.trust.as_deref()));
-    tls.transpose().map_err(StartError::Trust)
-}
-
-/// A loop that is ready to turn.
-struct Seated {
-    site: Arc<Site>,
-    event_loop: EventLoop,
-    acceptor: Acceptor<Dispatcher>,
-    admin: Option<Acceptor<AdminService>>,
-    handlers: Vec<Rc<Handler>>,
-    stopped: Pending<()>,
-}
-
-impl Seat {
-    /// Starts the loop on a thread of its own, and returns once it can take requests.
-    fn start(self, stop: Stop) -> io::Result<JoinHandle<io::Result<()>>> {
-        let (report, outcome) = mpsc::channel();
-        let name = format!("event-loop-{}", self.index);
-        let serve = move || {
-            let _stop_others = StopOthers(stop);
-            let site = self.site.clone();
-            let _pool = site.host_threads.enter();
-            let seated = match self.sit(None) {
-                Ok(seated) => seated,
-                Err(error) => {
-                    // The starting thread waits for exactly this.
-                    let _ = report.send(Err(error));
-                    return Ok(());
-                }
-            };
-            let _ = report.send(Ok(()));
-            seated.run()
-        };
-        let thread = std::thread::Builder::new().name(name).spawn(serve)?;
-        outcome.recv().unwrap_or_else(|_| Err(io::Error::other("its thread has panicked")))?;
-        Ok(thread)
-    }
-
-    /// Makes the loop and all that lives on it.
-    fn sit(self, admin: Option<std::net::TcpListener>) -> io::Result<Seated> {
-        let Seat { index, site, listener, metrics, timeline, stopped } = self;
-        let event_loop = EventLoop::new(Clock::Real, metrics.clone())?;
-        let handle = event_loop.handle();
-        let client = Client::new(
-            &handle,
-            site.tls.clone(),
-            outbound_allowed(&site.config, site.tls.is_some()),
-        );
-        let ground = Ground { site: &site, handle: &handle, client, timeline: timeline.clone() };
-        let handlers = ground.handlers();
-        let paths = site.handlers.iter().enumerate();
-        let routes = Routes::new(paths.map(|(index, (config, _))| (config.path.clone(), index)));
-        let dispatcher = Dispatcher::new(Parts {
-            index,
-            routes,
-            handlers: handlers.clone(),
-            handle: handle.clone(),
-            log: site.log.clone(),
-            metrics: metrics.clone(),
-            timeline,
-            unrouted: site.unrouted.clone(),
-            config: &site.config,
-        });
-        let mut wire_limits = site.config.wire;
-        wire_limits.connections =
-            wire_limits.connections.min(connections_allowed(&site.config, site.tls.is_some()));
-        let acceptor = Acceptor::new(handle.clone(), dispatcher, wire_limits, metrics);
-        acceptor.listen(listener)?;
-        let admin = match admin {
-            Some(listener) => {
-                let (remote, queue) = (handle.remote(), site.host_threads.queue_of_the_host());
-                let is_ready = {
-                    let site = site.clone();
-                    move || site.ready.load(Ordering::Relaxed)
-                };
-                let service = AdminService::new(site.metrics.clone(), is_ready, remote, queue);
-                wire_limits.connections = limits::ADMIN_CONNECTIONS_MAX;
-                let acceptor = Acceptor::new(handle, service, wire_limits, Arc::default());
-                acceptor.listen(listener)?;
-                Some(acceptor)
-            }
-            None => None,
-        };
-        Ok(Seated { site, event_loop, acceptor, admin, handlers, stopped })
-    }
-}
-
-impl Seated {
-    /// Turns until the server is stopped and drained, or the time for that is over.
-    fn run(self) -> io::Result<()> {
-        let Seated { site, mut event_loop, acceptor, admin, handlers, stopped } = self;
-        let handle = event_loop.handle();
-        event_loop.run(async move {
-            stopped.await;
-            site.ready.store(false, Ordering::Relaxed);
-            site.log.write(Line::new("server").text("event", "draining"));
-            let deadline = handle.sleep_until(handle.now() + site.config.drain);
-            let drained = pin!(async {
-                acceptor.drain().await;
-                // What guests are about after their answers.
-                for handler in &handlers {
-                    handler.drain().await;
-                }
-            });
-            if let Either::Right(_) = select(drained, deadline).await {
-                let cut = acceptor.connection_count() as u64;
-                site.log.write(
-                    Line::new("server").text("event", "drain-deadline").number("connections", cut),
-                );
-            }
-            drop(admin);
-        })
+impl Site {
+    /// Has the metrics tell of what is served.
+    fn show(&self, snapshot: &Snapshot) {
+        let handlers = snapshot.handlers.iter().map(|one| one.deployment.metrics.clone());
+        let handlers = handlers.chain([self.unrouted.clone()]).collect();
+        *self.metrics.handlers.lock().expect("metrics") = handlers;
+        let modules = snapshot.modules.iter().map(|one| one.module.metrics.clone()).collect();
+        *self.metrics.modules.lock().expect("metrics") = modules;
     }
 }

@@ -17,6 +17,7 @@ mod cpu_limit;
 mod crypto;
 mod deadlines;
 mod departures;
+mod deployments;
 mod drain;
 mod examples;
 mod examples_that_offload;

@@ -1,6 +1,11 @@
-//! Owns the second listener: health, readiness, metrics, timeline. It is for operators and is not reachable
-//! from outside by default.
+//! Owns the second listener: health, readiness, metrics, timeline, and the API by which what is served
+//! is changed. It is for operators and is not reachable from outside by default.
 
+mod api;
+mod operation;
+mod token;
+
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -14,11 +19,19 @@ use http_body_util::Full;
 use crate::event_loop::{HostQueue, Remote, Work};
 use crate::observe::{ServerMetrics, Timeline, render, timeline_json, timeline_trace};
 use crate::wire::{Exchange, Fault, Incoming, Service};
+use api::Api;
+
+pub use operation::{
+    Answer, ChangeView, Denial, Deploy, DeployView, HandlerName, HandlerView, HandlersView,
+    Operation, Operator, ReloadView, VersionView, VersionsView,
+};
+pub use token::{Token, read as read_token};
 
 /// Answers on the second listener.
 pub struct AdminService {
     metrics: Arc<ServerMetrics>,
     is_ready: Box<dyn Fn() -> bool>,
+    api: Rc<Api>,
     remote: Remote,
     queue: HostQueue,
 }
@@ -27,18 +40,35 @@ pub struct AdminService {
 const TIMELINE: Work = Work::quick("admin.timeline");
 
 impl AdminService {
-    /// A service that shows these metrics, is ready while `is_ready` says so, and has its own turn on
-    /// the host threads.
+    /// A service that shows these metrics, is ready while `is_ready` says so, has `operator` do what
+    /// those ask for who show the token, and has its own turn on the host threads.
     pub fn new(
         metrics: Arc<ServerMetrics>,
         is_ready: impl Fn() -> bool + 'static,
+        operator: Rc<dyn Operator>,
+        token: Token,
         remote: Remote,
         queue: HostQueue,
     ) -> Self {
-        AdminService { metrics, is_ready: Box::new(is_ready), remote, queue }
+        let api = Rc::new(Api {
+            operator,
+            token: Arc::new(token),
+            remote: remote.clone(),
+            queue: queue.clone(),
+            deploying: RefCell::default(),
+        });
+        AdminService { metrics, is_ready: Box::new(is_ready), api, remote, queue }
     }
 
-    fn answer(&self, request: &Request<Incoming>) -> Answer {
+    fn answer(&self, request: Request<Incoming>) -> Page {
+        if request.uri().path().starts_with(api::PREFIX) {
+            let api = self.api.clone();
+            return Box::pin(async move { api.answer(request).await });
+        }
+        self.page(&request)
+    }
+
+    fn page(&self, request: &Request<Incoming>) -> Page {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return at_once(text(StatusCode::METHOD_NOT_ALLOWED, "GET only\n".into()));
         }
@@ -55,12 +85,12 @@ impl AdminService {
             },
             _ => text(
                 StatusCode::NOT_FOUND,
-                "try /healthz, /readyz, /metrics or /debug/timeline\n".into(),
+                "try /healthz, /readyz, /metrics, /debug/timeline or /v1/openapi.json\n".into(),
             ),
         })
     }
 
-    fn timeline(&self, render: fn(&[Timeline]) -> String) -> Answer {
+    fn timeline(&self, render: fn(&[Timeline]) -> String) -> Page {
         let metrics = self.metrics.clone();
         let made =
             self.remote.host_thread(&self.queue, TIMELINE, move || render(&metrics.timelines));
@@ -75,9 +105,9 @@ impl AdminService {
     }
 }
 
-type Answer = Pin<Box<dyn Future<Output = Response<Full<Bytes>>>>>;
+type Page = Pin<Box<dyn Future<Output = Response<Full<Bytes>>>>>;
 
-fn at_once(response: Response<Full<Bytes>>) -> Answer {
+fn at_once(response: Response<Full<Bytes>>) -> Page {
     Box::pin(std::future::ready(response))
 }
 
@@ -102,7 +132,7 @@ impl Service for AdminService {
         request: Request<Incoming>,
         _: Rc<Exchange>,
     ) -> impl Future<Output = Response<Full<Bytes>>> + 'static {
-        self.answer(&request)
+        self.answer(request)
     }
 
     fn refused(&self, _: Fault, _: Option<SocketAddr>) -> String {

@@ -10,7 +10,7 @@ use super::GuestState;
 const STORE: &str = "wasi:config/store@0.2.0-rc.1";
 
 /// What a handler is told.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// What anyone may know.
     pub values: BTreeMap<String, String>,
@@ -19,13 +19,18 @@ pub struct Settings {
 }
 
 /// A value that is shown to no one but the handler.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
     /// Hides a value.
     pub fn new(value: String) -> Self {
         Secret(value)
+    }
+
+    /// The value, for who must compare with it.
+    pub fn reveal(&self) -> String {
+        self.0.clone()
     }
 }
 

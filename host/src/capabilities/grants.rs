@@ -17,7 +17,7 @@ pub enum Access {
 }
 
 /// What a handler is granted. Nothing by default.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grants {
     /// The tenant's folder.
     pub files: Option<Access>,
@@ -34,7 +34,7 @@ pub struct Grants {
 }
 
 /// A database that a handler may use.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SqlGrant {
     /// Whether it may change it.
     pub access: Access,

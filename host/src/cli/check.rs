@@ -7,8 +7,8 @@ use clap::Args;
 
 use super::{serve, target};
 use crate::config::{Config, HandlerConfig, ModuleConfig};
-use crate::engine::{Cache, ComponentFile};
-use crate::server;
+use crate::engine::{Cache, ComponentFile, Engines};
+use crate::server::{Builder, Deployed, Files, StartError};
 
 /// Validate what `hob serve` would serve, and say what it imports and exports
 #[derive(Args)]
@@ -51,7 +51,7 @@ fn report(handler: &HandlerConfig, cache: &Cache) -> bool {
         list("imports", &component.imports);
     }
     let one = Config { handlers: vec![handler.clone()], ..Config::default() };
-    match server::deploy(&one, cache, |_| ()) {
+    match deploy(&one, cache) {
         Ok(deployed) => {
             for deployment in deployed.deployments() {
                 println!("  served through {}x", deployment.lane.export_prefix());
@@ -74,7 +74,7 @@ fn report_module(module: &ModuleConfig, cache: &Cache) -> bool {
         list("imports", &component.imports);
     }
     let one = Config { modules: vec![module.clone()], ..Config::default() };
-    match server::deploy(&one, cache, |_| ()) {
+    match deploy(&one, cache) {
         Ok(deployed) => {
             for module in deployed.modules() {
                 println!("  run through {}", module.export);
@@ -87,6 +87,12 @@ fn report_module(module: &ModuleConfig, cache: &Cache) -> bool {
             false
         }
     }
+}
+
+fn deploy(config: &Config, cache: &Cache) -> Result<Deployed, StartError> {
+    let engines = Engines::default();
+    let mut builder = Builder { engines: &engines, cache, compiling: &mut |_| () };
+    builder.deploy(config, &Deployed::default(), Files::MayHaveChanged)
 }
 
 fn list(what: &str, names: &[String]) {

@@ -3,9 +3,16 @@
 
 mod build;
 mod check;
+mod deploy;
+mod deployments;
+mod drain;
 mod new;
+mod operator;
+mod reload;
+mod rollback;
 mod serve;
 mod target;
+mod undeploy;
 
 use std::process::ExitCode;
 
@@ -29,6 +36,12 @@ enum Verb {
     Check(check::Check),
     Build(build::Build),
     New(new::New),
+    Deploy(deploy::Deploy),
+    Deployments(deployments::Deployments),
+    Rollback(rollback::Rollback),
+    Undeploy(undeploy::Undeploy),
+    Reload(reload::Reload),
+    Drain(drain::Drain),
 }
 
 /// Runs the command the process was started with.
@@ -38,6 +51,12 @@ pub fn main() -> ExitCode {
         Verb::Check(check) => check.run(),
         Verb::Build(build) => build.run(),
         Verb::New(new) => new.run(),
+        Verb::Deploy(deploy) => deploy.run(),
+        Verb::Deployments(deployments) => deployments.run(),
+        Verb::Rollback(rollback) => rollback.run(),
+        Verb::Undeploy(undeploy) => undeploy.run(),
+        Verb::Reload(reload) => reload.run(),
+        Verb::Drain(drain) => drain.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::target;
@@ -15,7 +15,7 @@ use crate::engine::Cache;
 use crate::handlers::Isolation;
 use crate::limits;
 use crate::observe::Log;
-use crate::server::{self, Server, Stop};
+use crate::server::{self, Code, ReadConfig, Running, Server};
 
 /// Serve a component, a folder of components, or what a hob.toml names
 #[derive(Args)]
@@ -138,6 +138,27 @@ fn default_cache() -> Cache {
 impl Serve {
     pub(super) fn run(self) -> Result<()> {
         server::raise_descriptor_limit();
+        let cache = cache(self.cache.clone())?;
+        let config = self.config()?;
+        let code = Code::build(&config, cache, |component| {
+            eprintln!("hob: compiling {}", component.path.display());
+        })?;
+        let log = Log::new(std::io::stdout()).context("cannot start the log's thread")?;
+        let signals =
+            Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot watch for signals")?;
+        let read_config: ReadConfig =
+            Box::new(move || self.config().map_err(|error| format!("{error:#}")));
+        let server = Server::bind(config, read_config, code, log)?;
+        let addresses = (server.address, server.admin_address);
+        server.run(move |running| {
+            announce(addresses);
+            attend_signals(signals, running);
+        })?;
+        Ok(())
+    }
+
+    /// What is to be served, as it is written now.
+    fn config(&self) -> Result<Config> {
         let mut config = target::resolve(&self.target, self.build)?;
         self.apply(&mut config);
         if let Some((listen, admin)) = config.listeners_that_collide() {
@@ -146,18 +167,7 @@ impl Serve {
                  to listen on {admin}; choose another address for that with --admin, or --admin off"
             );
         }
-        let deployed = server::deploy(&config, &cache(self.cache)?, |component| {
-            eprintln!("hob: compiling {}", component.path.display());
-        })?;
-        let log = Log::new(std::io::stdout()).context("cannot start the log's thread")?;
-        let signals = Signals::new([SIGTERM, SIGINT]).context("cannot watch for signals")?;
-        let server = Server::bind(config, deployed, log)?;
-        let addresses = (server.address, server.admin_address);
-        server.run(move |stop| {
-            announce(addresses);
-            stop_on_signal(signals, stop);
-        })?;
-        Ok(())
+        Ok(config)
     }
 
     fn apply(&self, config: &mut Config) {
@@ -189,15 +199,20 @@ fn announce((address, admin): (SocketAddr, Option<SocketAddr>)) {
     }
 }
 
-/// The first signal drains; the second ends the process at once.
-fn stop_on_signal(mut signals: Signals, stop: Stop) {
+/// SIGHUP has the configuration read again. The first of the others drains; the second ends the
+/// process at once.
+fn attend_signals(mut signals: Signals, running: Running) {
     let watch = move || {
-        let mut signals = signals.forever();
-        if signals.next().is_some() {
-            stop.stop();
-        }
-        if signals.next().is_some() {
-            std::process::exit(130);
+        let mut is_draining = false;
+        for signal in signals.forever() {
+            match signal {
+                SIGHUP => running.control.reload(),
+                _ if is_draining => std::process::exit(130),
+                _ => {
+                    is_draining = true;
+                    running.stop.stop();
+                }
+            }
         }
     };
     std::thread::Builder::new()

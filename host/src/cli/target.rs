@@ -81,7 +81,7 @@ fn packages(mut built: Vec<Built>) -> Result<Config> {
     Ok(with_handlers(handlers))
 }
 
-fn components_in(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn components_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut components = Vec::new();
     let entries = std::fs::read_dir(folder)
         .with_context(|| format!("cannot read the folder {}", folder.display()))?;
@@ -94,7 +94,7 @@ fn components_in(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(components)
 }
 
-fn stem(component: &Path) -> Result<&str> {
+pub(super) fn stem(component: &Path) -> Result<&str> {
     component.file_stem().and_then(|stem| stem.to_str()).with_context(|| {
         format!("the name of {} is not UTF-8: rename the file", component.display())
     })

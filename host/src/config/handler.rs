@@ -13,7 +13,7 @@ use crate::capabilities::{Grants, Settings};
 use crate::handlers::{GuestLimits, Isolation};
 
 /// One handler.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandlerConfig {
     /// Its name in the log and the metrics.
     pub name: String,
@@ -119,20 +119,8 @@ impl Checker<'_> {
             None => format!("/{name}"),
             Some(path) => {
                 let given = path.get_ref();
-                let requested = path::as_requested(given);
-                if !given.starts_with('/') || given.contains(['?', '#', '*', '{']) {
-                    self.fault(
-                        path.span().start,
-                        &format!("`path` is `{given}`; it must begin with / and be a plain path"),
-                    );
-                } else if *given != requested {
-                    self.fault(
-                        path.span().start,
-                        &format!(
-                            "`path` is `{given}`, which no client sends as it is; write \
-                             `{requested}`"
-                        ),
-                    );
+                if let Err(why) = path::check_path(given) {
+                    self.fault(path.span().start, &why);
                 }
                 given.trim_end_matches('/').to_owned()
             }

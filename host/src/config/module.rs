@@ -14,7 +14,7 @@ use crate::jobs::JobIsolation;
 use crate::limits;
 
 /// One module to which handlers of its tenant may offload.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModuleConfig {
     /// Its name for the handlers, in the log and the metrics.
     pub name: String,

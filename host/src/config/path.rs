@@ -11,8 +11,25 @@ pub fn path_of_name(name: &str) -> String {
     path
 }
 
+/// Whether a handler can answer below this path.
+///
+/// # Errors
+/// What is wrong, and what to write.
+pub fn check_path(given: &str) -> Result<(), String> {
+    let requested = as_requested(given);
+    if !given.starts_with('/') || given.contains(['?', '#', '*', '{']) {
+        return Err(format!("`path` is `{given}`; it must begin with / and be a plain path"));
+    }
+    if given != requested {
+        return Err(format!(
+            "`path` is `{given}`, which no client sends as it is; write `{requested}`"
+        ));
+    }
+    Ok(())
+}
+
 /// The path as a request has it. What is encoded already stays as it is.
-pub(super) fn as_requested(path: &str) -> String {
+fn as_requested(path: &str) -> String {
     let mut requested = String::with_capacity(path.len());
     for (at, byte) in path.bytes().enumerate() {
         let digits = path.as_bytes().get(at + 1..at + 3);

@@ -15,7 +15,7 @@ use crate::capabilities::{Secret, Settings};
 use crate::limits;
 
 /// Where a secret is. By hand, for the parser's own fault would show what was written instead.
-enum Source {
+pub(super) enum Source {
     File(PathBuf),
     Variable(String),
 }
@@ -65,7 +65,7 @@ impl<'de> Visitor<'de> for Tables {
 }
 
 impl Source {
-    fn of(value: &Value) -> Option<Self> {
+    pub(super) fn of(value: &Value) -> Option<Self> {
         let mut entries = value.as_table()?.iter();
         let (key, text) = entries.next()?;
         let text = text.as_str().filter(|text| !text.is_empty())?;
@@ -77,7 +77,7 @@ impl Source {
     }
 
     /// The secret, or what is wrong and what to do.
-    fn read(&self, folder: &Path) -> Result<String, String> {
+    pub(super) fn read(&self, folder: &Path) -> Result<String, String> {
         match self {
             Source::File(path) => {
                 let path = folder.join(path);

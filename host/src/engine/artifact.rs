@@ -126,9 +126,7 @@ impl Cache {
 fn entry_name(engine: &Engine, component: &ComponentFile) -> String {
     let mut compiler = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut compiler);
-    let digest = Sha256::digest(&component.bytes);
-    let content: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{content}-{:016x}.cwasm", compiler.finish())
+    format!("{}-{:016x}.cwasm", component.digest, compiler.finish())
 }
 
 fn load(engine: &Engine, entry: &Path) -> Option<Component> {

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use wasmparser::{Encoding, Parser, Payload};
 
 use super::core_module;
@@ -15,10 +16,29 @@ pub struct ComponentFile {
     pub path: PathBuf,
     /// Its bytes.
     pub bytes: Arc<[u8]>,
+    /// What tells its content from any other.
+    pub digest: ContentDigest,
     /// What it wants from the host, by name.
     pub imports: Vec<String>,
     /// What it offers, by name.
     pub exports: Vec<String>,
+}
+
+/// The SHA-256 of a file's content; shown in hexadecimal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContentDigest([u8; 32]);
+
+impl ContentDigest {
+    /// The digest of this content.
+    pub fn of(content: &[u8]) -> Self {
+        ContentDigest(Sha256::digest(content).into())
+    }
+}
+
+impl std::fmt::Display for ContentDigest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
 }
 
 /// Why a file is no component. The message names the file and says what to do.
@@ -72,7 +92,7 @@ impl std::fmt::Display for FileError {
 
 impl std::error::Error for FileError {}
 
-#[expect(clippy::disallowed_methods, reason = "runs before the loop does")]
+#[expect(clippy::disallowed_methods, reason = "components are read off the loop's thread")]
 fn contents(path: &Path) -> Result<Vec<u8>, FileError> {
     std::fs::read(path).map_err(|error| FileError::Unreadable(path.to_owned(), error))
 }
@@ -100,7 +120,12 @@ impl ComponentFile {
         }
     }
 
-    fn parse(path: &Path, bytes: Arc<[u8]>) -> Result<Self, FileError> {
+    /// Looks at the sections of a component that has not been written to a file, and would have this
+    /// path.
+    ///
+    /// # Errors
+    /// When it is not a whole component.
+    pub fn parse(path: &Path, bytes: Arc<[u8]>) -> Result<Self, FileError> {
         if !bytes.starts_with(b"\0asm") {
             return Err(FileError::NotWasm(path.to_owned()));
         }
@@ -130,6 +155,7 @@ impl ComponentFile {
                 _ => {}
             }
         }
-        Ok(ComponentFile { path: path.to_owned(), bytes, imports, exports })
+        let digest = ContentDigest::of(&bytes);
+        Ok(ComponentFile { path: path.to_owned(), bytes, digest, imports, exports })
     }
 }

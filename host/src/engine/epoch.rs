@@ -4,8 +4,8 @@
 //! has run for a while it sleeps, and the loop wakes it with the next guest: an idle server is
 //! idle.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle, Thread};
 
 use wasmtime::Engine;
@@ -33,19 +33,21 @@ struct State {
     running: AtomicU64,
     resting: AtomicBool,
     stopped: AtomicBool,
+    /// Whose epochs are raised.
+    engines: Mutex<Vec<Engine>>,
 }
 
 impl Ticker {
-    /// Ticks for these engines.
+    /// Ticks, for no engine yet.
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(engines: Vec<Engine>) -> std::io::Result<Self> {
+    pub fn start() -> std::io::Result<Self> {
         let state = Arc::new(State::default());
         let of_thread = state.clone();
         let thread = thread::Builder::new()
             .name("epoch-ticker".to_owned())
-            .spawn(move || tick(&of_thread, &engines))?;
+            .spawn(move || tick(&of_thread))?;
         let handle = TickerHandle { state, thread: thread.thread().clone() };
         Ok(Ticker { handle, thread: Some(thread) })
     }
@@ -68,6 +70,16 @@ impl Drop for Ticker {
 }
 
 impl TickerHandle {
+    /// Ticks for these engines too. Those it ticks for already are passed over.
+    pub fn tick_for<'a>(&self, engines: impl Iterator<Item = &'a Engine>) {
+        let mut known = self.state.engines.lock().expect("engines");
+        for engine in engines {
+            if !known.iter().any(|known| Engine::same(known, engine)) {
+                known.push(engine.clone());
+            }
+        }
+    }
+
     /// A guest is about to run: there are ticks as long as what is returned lives, and for a while
     /// after that.
     pub fn ticking(&self) -> Ticking<'_> {
@@ -92,12 +104,12 @@ impl Drop for Ticking<'_> {
 /// Whoever lets a guest run counts first and looks at `resting` then; this looks at the count
 /// after it has set `resting`: one of the two sees the other.
 #[expect(clippy::disallowed_methods, reason = "the ticker's own thread sleeps between ticks")]
-fn tick(state: &State, engines: &[Engine]) {
+fn tick(state: &State) {
     let mut seen = 0;
     let mut idle_ticks = 0;
     while !state.stopped.load(Ordering::SeqCst) {
         thread::sleep(limits::EPOCH_TICK);
-        for engine in engines {
+        for engine in &*state.engines.lock().expect("engines") {
             engine.increment_epoch();
         }
         let work = state.work.load(Ordering::SeqCst);

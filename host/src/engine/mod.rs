@@ -18,7 +18,7 @@ use wasmtime::{
 };
 
 pub use artifact::{Cache, CompileError};
-pub use component_file::{ComponentFile, FileError};
+pub use component_file::{ComponentFile, ContentDigest, FileError};
 pub use epoch::{Ticker, TickerHandle};
 pub use memory::MemoryMeter;
 pub use meter::{CpuLimitReached, Meter, Ran, Slice};

@@ -8,7 +8,7 @@ use wasmtime::Engine;
 
 use super::lane::{Lane, Linked};
 use crate::capabilities::{Audience, Compiler, Grants, JoinError};
-use crate::engine::{ComponentFile, Generation};
+use crate::engine::{ComponentFile, ContentDigest, Generation};
 use crate::limits;
 use crate::observe::HandlerMetrics;
 
@@ -48,7 +48,7 @@ impl std::fmt::Display for Isolation {
 }
 
 /// What one request, or one instance, may use.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GuestLimits {
     /// Linear memory of an instance, in bytes.
     pub memory_bytes: usize,
@@ -69,7 +69,7 @@ impl Default for GuestLimits {
 }
 
 /// What is asked for a component.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Plan {
     /// The handler's name.
     pub name: String,
@@ -83,6 +83,8 @@ pub struct Plan {
     pub grants: Grants,
     /// Whether its answers are compressed for clients that take it.
     pub compress: bool,
+    /// What has been counted of the version before it, and goes on to be.
+    pub metrics: Option<Arc<HandlerMetrics>>,
 }
 
 /// A component ready to serve.
@@ -91,8 +93,12 @@ pub struct Deployment {
     pub name: String,
     /// The path below which it answers.
     pub path: String,
+    /// The content of its component.
+    pub digest: ContentDigest,
     /// The export it is called through.
     pub lane: Lane,
+    /// What it imports, by name.
+    pub imports: Vec<String>,
     /// How its instances are used.
     pub isolation: Isolation,
     /// What it may use.
@@ -180,7 +186,9 @@ impl Deployment {
         let linked = Linked::new(lane, joined.pre)
             .map_err(|error| DeployError::Join(JoinError::import(component, &error)))?;
         Ok(Arc::new(Deployment {
-            metrics: HandlerMetrics::new(&plan.name),
+            metrics: plan.metrics.unwrap_or_else(|| HandlerMetrics::new(&plan.name)),
+            digest: component.digest,
+            imports: component.imports.clone(),
             name: plan.name,
             path: plan.path,
             lane,

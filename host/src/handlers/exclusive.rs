@@ -142,7 +142,7 @@ impl Handler {
     }
 
     /// Keeps an instance for the next request, and sees to it that it is not kept for ever.
-    fn rest(self: &Rc<Self>, mut instance: Instance) {
+    pub(super) fn rest(self: &Rc<Self>, mut instance: Instance) {
         instance.idle_since = self.handle.now();
         self.idle.borrow_mut().push(instance);
         if !self.trims.replace(true) {
@@ -154,7 +154,8 @@ impl Handler {
     fn may_serve_again(&self, instance: &mut Instance) -> bool {
         let memory_limit = self.deployment.limits.memory_bytes;
         let state = instance.store.data_mut();
-        instance.served < limits::REQUESTS_PER_INSTANCE
+        !self.retired.get()
+            && instance.served < limits::REQUESTS_PER_INSTANCE
             && self.idle.borrow().len() < limits::IDLE_INSTANCES_MAX
             && state.memory.used() <= memory_limit / 4 * 3
             && state.resources() <= limits::RESOURCES_LEFT_MAX

@@ -17,6 +17,7 @@ mod mailbox;
 mod pace;
 mod response;
 mod shared;
+mod warming;
 
 pub use deployment::{DeployError, Deployment, GuestLimits, Isolation, Plan};
 pub use failure::Failure;
@@ -50,6 +51,8 @@ pub struct Handler {
     idle: RefCell<Vec<Instance>>,
     /// Whether a task is there that drops those no one has used for long.
     trims: Cell<bool>,
+    /// No new request comes: what is at work finishes, and nothing is kept.
+    retired: Cell<bool>,
     /// Instances of `shared` that take requests.
     open: RefCell<Vec<Rc<SharedInstance>>>,
     background: Rc<Background>,
@@ -88,6 +91,7 @@ impl Handler {
             handle,
             idle: RefCell::default(),
             trims: Cell::default(),
+            retired: Cell::default(),
             open: RefCell::default(),
             background: Rc::default(),
         })
@@ -113,13 +117,20 @@ impl Handler {
         })
     }
 
-    /// Waits until its guests have finished what they are about after their answers. To be called
-    /// when no request comes any more.
-    pub async fn drain(&self) {
+    /// Keeps nothing for requests to come: another handler has its place. Requests that are under way
+    /// go on, and those that were about to be given to it are still served.
+    pub fn retire(&self) {
+        self.retired.set(true);
         self.idle.take();
         for instance in self.open.take() {
             instance.retire();
         }
+    }
+
+    /// Waits until its guests have finished what they are about after their answers. To be called
+    /// when no request comes any more.
+    pub async fn drain(&self) {
+        self.retire();
         self.background.at_rest().await;
     }
 

@@ -65,6 +65,9 @@ pub(super) fn invoke(handler: &Rc<Handler>, call: Call) -> Invocation {
     let mailbox = SharedMailbox::default();
     let instance = handler.open_instance();
     instance.take(handler, Job { call, mailbox: mailbox.clone() });
+    if handler.retired.get() {
+        instance.retire();
+    }
     Invocation::new(handler.clone(), mailbox, Runner::Shared(instance))
 }
 

@@ -9,7 +9,7 @@ use wasmtime::component::{ComponentExportIndex, InstancePre};
 
 use super::form::Export;
 use crate::capabilities::{Audience, Compiler, Form, Grants, GuestState, JobLimits, JoinError};
-use crate::engine::ComponentFile;
+use crate::engine::{ComponentFile, ContentDigest};
 use crate::observe::ModuleMetrics;
 
 /// How many jobs an instance runs.
@@ -44,7 +44,7 @@ impl std::fmt::Display for JobIsolation {
 }
 
 /// What is asked for a module.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ModulePlan {
     /// The module's name.
     pub name: String,
@@ -56,12 +56,16 @@ pub struct ModulePlan {
     pub limits: JobLimits,
     /// What it is granted.
     pub grants: Grants,
+    /// What has been counted of the version before it, and goes on to be.
+    pub metrics: Option<Arc<ModuleMetrics>>,
 }
 
 /// A module ready for jobs.
 pub struct Module {
     /// The module's name.
     pub name: String,
+    /// The content of its file.
+    pub digest: ContentDigest,
     /// How it takes its input and gives its output.
     pub form: Form,
     /// How its instances are used.
@@ -145,7 +149,8 @@ impl Module {
             .map_err(ModuleError::Join)?;
         let function = Export::function(&joined.pre, export).ok_or_else(nothing)?;
         Ok(Arc::new(Module {
-            metrics: ModuleMetrics::new(&plan.name, &plan.tenant),
+            metrics: (plan.metrics).unwrap_or_else(|| ModuleMetrics::new(&plan.name, &plan.tenant)),
+            digest: component.digest,
             name: plan.name,
             form: called.form,
             isolation: plan.isolation,

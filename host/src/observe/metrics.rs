@@ -1,8 +1,8 @@
 //! Owns the numbers and their text form (Prometheus exposition format 0.0.4).
 
 use std::fmt::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::host_threads::HostThreadMetrics;
@@ -133,12 +133,12 @@ impl HandlerMetrics {
 pub struct ServerMetrics {
     /// One entry a loop.
     pub loops: Vec<Arc<LoopMetrics>>,
-    /// One entry a handler.
-    pub handlers: Vec<Arc<HandlerMetrics>>,
+    /// One entry a handler that is served.
+    pub handlers: Mutex<Vec<Arc<HandlerMetrics>>>,
     /// The threads that do blocking work.
     pub host_threads: Arc<HostThreadMetrics>,
-    /// One entry a module.
-    pub modules: Vec<Arc<ModuleMetrics>>,
+    /// One entry a module that is offloaded to.
+    pub modules: Mutex<Vec<Arc<ModuleMetrics>>>,
     /// What the last requests did: of each loop, of the host threads, and of the offload threads.
     pub timelines: Vec<Timeline>,
     /// Log lines dropped because the reader of the log is too slow.
@@ -149,9 +149,9 @@ pub struct ServerMetrics {
 pub fn render(server: &ServerMetrics) -> String {
     let mut out = String::with_capacity(16 * 1024);
     render_loops(&mut out, &server.loops);
-    render_handlers(&mut out, &server.handlers);
+    render_handlers(&mut out, &server.handlers.lock().expect("metrics"));
     server.host_threads.render(&mut out);
-    offload::render(&mut out, &server.modules);
+    offload::render(&mut out, &server.modules.lock().expect("metrics"));
     let dropped = server.log_lines_dropped.load(Ordering::Relaxed);
     head(&mut out, "hob_log_lines_dropped_total", "counter", "Log lines dropped, reader too slow.");
     line(&mut out, format_args!("hob_log_lines_dropped_total {dropped}"));

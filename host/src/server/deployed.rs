@@ -1,5 +1,7 @@
-//! Owns the step from a configuration to code that is ready: every file read, compiled and linked.
+//! Owns the step from a configuration to code that is ready: every file read, compiled and linked, but
+//! for what is served already.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::StartError;
@@ -9,66 +11,121 @@ use crate::engine::{Cache, ComponentFile, Engines};
 use crate::handlers::{Deployment, Plan};
 use crate::jobs::{Module, ModulePlan};
 
-/// Handlers and modules compiled and linked, ready for a server.
+/// Handlers and modules compiled and linked, ready to be served.
+#[derive(Default)]
 pub struct Deployed {
-    pub(super) engines: Engines,
     pub(super) handlers: Vec<(HandlerConfig, Arc<Deployment>)>,
     pub(super) modules: Vec<(ModuleConfig, Arc<Module>)>,
 }
 
-/// Reads, compiles and links every file of a configuration. `compiling` is told of each whose compiled
-/// code is not in the cache.
-///
-/// # Errors
-/// For the first that cannot be served.
-pub fn deploy(
-    config: &Config,
-    cache: &Cache,
-    mut compiling: impl FnMut(&ComponentFile),
-) -> Result<Deployed, StartError> {
-    let engines = Engines::default();
-    let mut compiler = Compiler { engines: &engines, cache, compiling: &mut compiling };
-    let mut handlers = Vec::new();
-    for handler in &config.handlers {
-        handlers.push((handler.clone(), deploy_handler(handler, &mut compiler)?));
-    }
-    let mut modules = Vec::new();
-    for module in &config.modules {
-        modules.push((module.clone(), deploy_module(module, &mut compiler)?));
-    }
-    Ok(Deployed { engines, handlers, modules })
+/// What makes code of files, and what it knows already.
+pub struct Builder<'a> {
+    /// The engines of the process.
+    pub engines: &'a Engines,
+    /// Where compiled code is kept.
+    pub cache: &'a Cache,
+    /// Told of each file whose compiled code is not in the cache.
+    pub compiling: &'a mut dyn FnMut(&ComponentFile),
 }
 
-fn deploy_handler(
-    handler: &HandlerConfig,
-    compiler: &mut Compiler<'_>,
-) -> Result<Arc<Deployment>, StartError> {
-    let component = ComponentFile::read(&handler.component).map_err(StartError::File)?;
-    let path = if handler.path.is_empty() { "/" } else { &handler.path };
-    let plan = Plan {
-        name: handler.name.clone(),
-        path: path.to_owned(),
-        isolation: handler.isolation,
-        limits: handler.limits,
-        grants: handler.grants.clone(),
-        compress: handler.compress,
-    };
-    Deployment::new(plan, &component, compiler).map_err(StartError::Deploy)
+/// What is deployed already, by tenant and name.
+struct Known<'a> {
+    handlers: BTreeMap<(&'a str, &'a str), &'a (HandlerConfig, Arc<Deployment>)>,
+    modules: BTreeMap<(&'a str, &'a str), &'a (ModuleConfig, Arc<Module>)>,
 }
 
-fn deploy_module(
-    module: &ModuleConfig,
-    compiler: &mut Compiler<'_>,
-) -> Result<Arc<Module>, StartError> {
-    let component = ComponentFile::read_program(&module.file).map_err(StartError::File)?;
-    let plan = ModulePlan {
-        name: module.name.clone(),
-        tenant: module.tenant.clone(),
-        isolation: module.isolation,
-        limits: module.limits,
-        grants: module.grants.clone(),
-    };
-    Module::new(plan, &component, compiler).map_err(StartError::Module)
+/// Whether the files that are deployed already may have another content by now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Files {
+    /// They are read again, and what is in them is compared.
+    MayHaveChanged,
+    /// They are left alone.
+    AreTheSame,
+}
+
+impl Builder<'_> {
+    /// Reads, compiles and links every file of a configuration. What `before` has of it is taken from
+    /// there, when it would come out the same.
+    ///
+    /// # Errors
+    /// For the first that cannot be served.
+    pub fn deploy(
+        &mut self,
+        config: &Config,
+        before: &Deployed,
+        files: Files,
+    ) -> Result<Deployed, StartError> {
+        let known = before.known();
+        let mut deployed = Deployed::default();
+        for handler in &config.handlers {
+            let key = (handler.tenant.as_str(), handler.name.as_str());
+            let code = self.handler(handler, known.handlers.get(&key).copied(), files)?;
+            deployed.handlers.push((handler.clone(), code));
+        }
+        for module in &config.modules {
+            let key = (module.tenant.as_str(), module.name.as_str());
+            let code = self.module(module, known.modules.get(&key).copied(), files)?;
+            deployed.modules.push((module.clone(), code));
+        }
+        Ok(deployed)
+    }
+
+    fn handler(
+        &mut self,
+        handler: &HandlerConfig,
+        known: Option<&(HandlerConfig, Arc<Deployment>)>,
+        files: Files,
+    ) -> Result<Arc<Deployment>, StartError> {
+        let same = known.filter(|(config, _)| config == handler).map(|(_, code)| code);
+        if let (Some(code), Files::AreTheSame) = (same, files) {
+            return Ok(code.clone());
+        }
+        let component = ComponentFile::read(&handler.component).map_err(StartError::File)?;
+        if let Some(code) = same.filter(|code| code.digest == component.digest) {
+            return Ok(code.clone());
+        }
+        let path = if handler.path.is_empty() { "/" } else { &handler.path };
+        let plan = Plan {
+            name: handler.name.clone(),
+            path: path.to_owned(),
+            isolation: handler.isolation,
+            limits: handler.limits,
+            grants: handler.grants.clone(),
+            compress: handler.compress,
+            metrics: known.map(|(_, code)| code.metrics.clone()),
+        };
+        Deployment::new(plan, &component, &mut self.compiler()).map_err(StartError::Deploy)
+    }
+
+    fn module(
+        &mut self,
+        module: &ModuleConfig,
+        known: Option<&(ModuleConfig, Arc<Module>)>,
+        files: Files,
+    ) -> Result<Arc<Module>, StartError> {
+        let same = known.filter(|(config, _)| config == module).map(|(_, code)| code);
+        if let (Some(code), Files::AreTheSame) = (same, files) {
+            return Ok(code.clone());
+        }
+        let component = ComponentFile::read_program(&module.file).map_err(StartError::File)?;
+        if let Some(code) = same.filter(|code| code.digest == component.digest) {
+            return Ok(code.clone());
+        }
+        let plan = ModulePlan {
+            name: module.name.clone(),
+            tenant: module.tenant.clone(),
+            isolation: module.isolation,
+            limits: module.limits,
+            grants: module.grants.clone(),
+            metrics: known.map(|(_, code)| code.metrics.clone()),
+        };
+        Module::new(plan, &component, &mut self.compiler()).map_err(StartError::Module)
+    }
+
+    fn compiler(&mut self) -> Compiler<'_> {
+        let Builder { engines, cache, compiling } = self;
+        Compiler { engines, cache, compiling: *compiling }
+    }
 }
 
 impl Deployed {
@@ -80,5 +137,11 @@ impl Deployed {
     /// The modules that are deployed.
     pub fn modules(&self) -> impl Iterator<Item = &Arc<Module>> {
         self.modules.iter().map(|(_, module)| module)
+    }
+
+    fn known(&self) -> Known<'_> {
+        let handlers = self.handlers.iter().map(|one| ((&*one.0.tenant, &*one.0.name), one));
+        let modules = self.modules.iter().map(|one| ((&*one.0.tenant, &*one.0.name), one));
+        Known { handlers: handlers.collect(), modules: modules.collect() }
     }
 }

@@ -12,21 +12,23 @@ fn descriptors() -> usize {
 }
 
 /// Descriptors that the outbound connections of one loop may take. Where there are few, half of them
-/// stay for those who ask.
-pub(super) fn outbound_allowed(config: &Config, sends: bool) -> usize {
-    let half = descriptors() / 2 / config.loops;
+/// stay for those who ask; where no one may send requests, all.
+pub(super) fn outbound_allowed(config: &Config, loops: usize) -> usize {
+    let sends = config.grants().any(|(_, grants)| grants.fetch.is_some());
+    let half = descriptors() / 2 / loops;
     if sends { limits::OUTBOUND_CONNECTIONS_MAX.min(half.max(1)) } else { 0 }
 }
 
-/// Descriptors that the connections of one loop may take, of those the process may have.
-pub(super) fn connections_allowed(config: &Config, sends: bool) -> usize {
+/// Descriptors that the connections of one loop may take, of those the process may have, beside those
+/// that it may send requests by.
+pub(super) fn connections_allowed(config: &Config, outbound: usize) -> usize {
     let loops = config.loops;
     let databases: BTreeSet<_> = config
         .grants()
         .flat_map(|(tenant, grants)| grants.databases().map(move |name| (tenant, name)))
         .collect();
     let reserved = limits::DESCRIPTORS_RESERVED
-        + loops * (limits::DESCRIPTORS_PER_LOOP + outbound_allowed(config, sends))
+        + loops * (limits::DESCRIPTORS_PER_LOOP + outbound)
         + databases.len() * limits::DESCRIPTORS_PER_DATABASE;
     (descriptors().saturating_sub(reserved) / loops).max(1)
 }

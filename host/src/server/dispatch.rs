@@ -14,14 +14,17 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 
+use super::Control;
 use super::access::{AccessLog, ObservedBody, Record};
 use super::compression::{AnswerBody, Compression, Wish};
 use super::index;
+use super::serving::Current;
+use super::snapshot::{ServedHandler, version_of};
+use crate::admin::HandlerName;
 use crate::config::Config;
 use crate::event_loop::{Handle, step_back};
 use crate::handlers::{Call, CallBody, Failure, GuestBody, Handler};
 use crate::observe::{HandlerMetrics, Line, Log, LoopMetrics, Timeline};
-use crate::tenants::Routes;
 use crate::wire::{Exchange, Fault, Incoming, RequestId, Service, error_body};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -32,8 +35,8 @@ pub(super) struct Dispatcher {
 }
 
 struct Inner {
-    routes: Routes,
-    handlers: Vec<Rc<Handler>>,
+    current: Rc<Current>,
+    control: Control,
     handle: Handle,
     log: Log,
     access: AccessLog,
@@ -50,8 +53,8 @@ struct Inner {
 /// What a dispatcher is made of.
 pub(super) struct Parts<'a> {
     pub(super) index: usize,
-    pub(super) routes: Routes,
-    pub(super) handlers: Vec<Rc<Handler>>,
+    pub(super) current: Rc<Current>,
+    pub(super) control: Control,
     pub(super) handle: Handle,
     pub(super) log: Log,
     pub(super) metrics: Arc<LoopMetrics>,
@@ -62,12 +65,12 @@ pub(super) struct Parts<'a> {
 
 impl Dispatcher {
     pub(super) fn new(parts: Parts<'_>) -> Self {
-        let Parts { index, routes, handlers, handle, log, metrics, timeline, unrouted, config } =
+        let Parts { index, current, control, handle, log, metrics, timeline, unrouted, config } =
             parts;
         Dispatcher {
             inner: Rc::new(Inner {
-                routes,
-                handlers,
+                current,
+                control,
                 handle,
                 access: AccessLog::new(log.clone(), config.access_log, timeline, index),
                 log,
@@ -124,8 +127,7 @@ impl Inner {
         let id = self.new_id();
         exchange.id.set(Some(id));
         let is_head = *request.method() == Method::HEAD;
-        let found = self.routes.find(request.uri().path());
-        let handler = found.map(|index| self.handlers[index].clone());
+        let (served, handler) = self.current.get().find(request.uri().path()).unzip();
         let record = self.access.begin(
             id,
             &request,
@@ -162,6 +164,9 @@ impl Inner {
                 }
             }
         };
+        if let Some(served) = &served {
+            self.judge(served, &outcome);
+        }
         let response = outcome
             .unwrap_or_else(|refusal| self.refuse(&refusal, id, &record).map(AnswerBody::Plain));
         // The guests of the other requests that are ready run before this response is written, so
@@ -188,12 +193,30 @@ impl Inner {
         }
     }
 
+    /// Counts the outcome for a version that is judged by its first requests, and has it taken back when
+    /// too many of them fail.
+    fn judge(&self, served: &ServedHandler, outcome: &Result<Response<AnswerBody>, Refusal>) {
+        let Some(trial) = served.trial.as_ref().filter(|trial| !trial.is_over()) else { return };
+        let failed = match outcome {
+            Ok(answer) => answer.status().is_server_error(),
+            Err(Refusal::Failed(failure, _)) => !matches!(failure, Failure::NoInstance),
+            // The host's own, or the client's.
+            Err(_) => return,
+        };
+        if trial.has_failed_with(failed) {
+            let ServedHandler { config, .. } = served;
+            let (tenant, handler) = (config.tenant.clone(), config.name.clone());
+            self.control.take_back(HandlerName { tenant, handler }, version_of(served));
+        }
+    }
+
     fn without_handler(&self, request: &Request<Incoming>) -> Result<Response<GuestBody>, Refusal> {
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         if request.uri().path() != "/" || !is_read {
             return Err(Refusal::NoRoute);
         }
-        let page = index::page(self.handlers.iter().map(|handler| &**handler.deployment()));
+        let serving = self.current.get();
+        let page = index::page(serving.handlers.iter().map(|handler| &**handler.deployment()));
         let mut response = Response::new(GuestBody::of(Bytes::from(page)));
         let html = HeaderValue::from_static("text/html; charset=utf-8");
         response.headers_mut().insert(CONTENT_TYPE, html);

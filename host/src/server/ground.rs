@@ -1,14 +1,15 @@
 //! Owns what the guests on one loop stand on: each handler and module has a context there, of what is
 //! its own, its tenant's, and the loop's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use super::Site;
 use super::household::Household;
-use crate::capabilities::{GuestContext, Settings, Stdio, Worker};
-use crate::config::HandlerConfig;
+use super::serving::Serving;
+use super::snapshot::{ServedHandler, ServedModule, Snapshot};
+use crate::capabilities::{GuestContext, Settings, Stdio};
 use crate::event_loop::Handle;
 use crate::handlers::{Handler, Isolation};
 use crate::jobs::ModuleRunner;
@@ -16,9 +17,9 @@ use crate::observe::Timeline;
 use crate::wire::Client;
 
 /// What is one loop's.
-pub(super) struct Ground<'a> {
-    pub(super) site: &'a Site,
-    pub(super) handle: &'a Handle,
+pub(super) struct Ground {
+    pub(super) site: Arc<Site>,
+    pub(super) handle: Handle,
     pub(super) client: Client,
     pub(super) timeline: Timeline,
 }
@@ -32,65 +33,80 @@ struct Own<'a> {
     household: &'a Household,
 }
 
-impl Ground<'_> {
-    /// The handlers of this loop, in the order of the configuration.
-    pub(super) fn handlers(&self) -> Vec<Rc<Handler>> {
-        let Site { handlers, households, log, ticker, .. } = self.site;
-        let runners = self.runners();
-        let handlers = handlers.iter().zip(&households.handlers);
-        handlers
-            .map(|((config, deployment), household)| {
-                let context = self.context(Own {
-                    name: &config.name,
-                    environment: &config.environment,
-                    settings: &config.settings,
-                    stdio: Stdio::new(&config.name, log.clone()),
-                    household,
-                });
-                let is_shared = deployment.isolation == Isolation::Shared;
-                let context = GuestContext {
-                    workers: self.workers(config, &runners),
-                    resumed: is_shared.then(Mutex::default),
-                    ..context
-                };
-                let (ticker, handle) = (ticker.clone(), self.handle.clone());
-                Handler::new(deployment.clone(), Arc::new(context), ticker, handle)
+impl Ground {
+    /// What this loop serves of a snapshot. A handler or a module that it served before, and that is
+    /// the same, goes on with its instances.
+    pub(super) fn serving(&self, snapshot: &Arc<Snapshot>, before: Option<&Serving>) -> Serving {
+        let known: HashMap<_, _> = before
+            .into_iter()
+            .flat_map(Serving::runners)
+            .map(|(served, runner)| (Arc::as_ptr(served), runner))
+            .collect();
+        let runners: Vec<_> = snapshot
+            .modules
+            .iter()
+            .map(|served| match known.get(&Arc::as_ptr(served)) {
+                Some(same) => Arc::clone(same),
+                None => self.runner(served),
             })
-            .collect()
+            .collect();
+        let runner_of: HashMap<_, _> =
+            snapshot.modules.iter().map(Arc::as_ptr).zip(&runners).collect();
+        let known: HashMap<_, _> = before
+            .into_iter()
+            .flat_map(Serving::handlers)
+            .map(|(served, handler)| (Arc::as_ptr(served), handler))
+            .collect();
+        let handlers = snapshot
+            .handlers
+            .iter()
+            .map(|served| match known.get(&Arc::as_ptr(served)) {
+                Some(same) => Rc::clone(same),
+                None => self.handler(served, &runner_of),
+            })
+            .collect();
+        Serving { snapshot: snapshot.clone(), handlers, runners }
     }
 
-    /// What runs the modules' jobs that are ordered on this loop.
-    fn runners(&self) -> Vec<Arc<ModuleRunner>> {
-        let Site { modules, households, log, ticker, .. } = self.site;
-        let modules = modules.iter().zip(&households.modules);
-        modules
-            .map(|((config, module), (household, queue))| {
-                let context = self.context(Own {
-                    name: &config.name,
-                    environment: &config.environment,
-                    settings: &config.settings,
-                    stdio: Stdio::of_module(&config.name, log.clone()),
-                    household,
-                });
-                let (ticker, queue, log) = (ticker.clone(), queue.clone(), log.clone());
-                ModuleRunner::new(module.clone(), Arc::new(context), ticker, queue, log)
-            })
-            .collect()
-    }
-
-    /// The modules of its tenant that a handler is granted.
-    fn workers(
+    fn handler(
         &self,
-        handler: &HandlerConfig,
-        runners: &[Arc<ModuleRunner>],
-    ) -> BTreeMap<String, Worker> {
-        let modules = self.site.modules.iter().zip(runners);
-        modules
-            .filter(|((module, _), _)| {
-                module.tenant == handler.tenant && handler.grants.offload.contains(&module.name)
+        served: &ServedHandler,
+        runners: &HashMap<*const ServedModule, &Arc<ModuleRunner>>,
+    ) -> Rc<Handler> {
+        let ServedHandler { config, deployment, household, modules, .. } = served;
+        let context = self.context(Own {
+            name: &config.name,
+            environment: &config.environment,
+            settings: &config.settings,
+            stdio: Stdio::new(&config.name, self.site.log.clone()),
+            household,
+        });
+        let workers = modules
+            .iter()
+            .map(|module| {
+                let runner = runners[&Arc::as_ptr(module)];
+                (module.config.name.clone(), runner.worker())
             })
-            .map(|((module, _), runner)| (module.name.clone(), runner.worker()))
-            .collect()
+            .collect();
+        let is_shared = deployment.isolation == Isolation::Shared;
+        let context = GuestContext { workers, resumed: is_shared.then(Mutex::default), ..context };
+        let (ticker, handle) = (self.site.ticker.clone(), self.handle.clone());
+        Handler::new(deployment.clone(), Arc::new(context), ticker, handle)
+    }
+
+    /// What runs a module's jobs that are ordered on this loop.
+    fn runner(&self, served: &ServedModule) -> Arc<ModuleRunner> {
+        let ServedModule { config, module, household, queue } = served;
+        let Site { log, ticker, .. } = &*self.site;
+        let context = self.context(Own {
+            name: &config.name,
+            environment: &config.environment,
+            settings: &config.settings,
+            stdio: Stdio::of_module(&config.name, log.clone()),
+            household,
+        });
+        let (ticker, queue, log) = (ticker.clone(), queue.clone(), log.clone());
+        ModuleRunner::new(module.clone(), Arc::new(context), ticker, queue, log)
     }
 
     /// The context of a guest that serves no one else and offloads nothing.

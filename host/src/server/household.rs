@@ -1,10 +1,10 @@
 //! Owns what a handler or a module has of its tenant's: the tenants are told apart here.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::StartError;
 use crate::capabilities::{Dns, Granted, Grants, HeldBytes, Stores};
-use crate::config::Config;
 use crate::event_loop::{HostQueue, HostThreads, OffloadQueue, OffloadThreads};
 
 /// What a handler or a module has of its tenant's: its place in the host threads' turns, and what it
@@ -19,60 +19,48 @@ pub(super) struct Household {
     pub(super) granted: Granted,
 }
 
-/// One for each handler, and one for each module with its tenant's place in the turns of the offload
-/// threads.
+/// The households of all tenants there have been since the start. Each has one queue of each kind, one
+/// cache of names and one set of stores, however often what is served changes.
 pub(super) struct Households {
-    pub(super) handlers: Vec<Household>,
-    pub(super) modules: Vec<(Household, OffloadQueue)>,
+    data: PathBuf,
+    host_threads: HostThreads,
+    known: BTreeMap<String, Home>,
 }
 
-/// Each tenant has one queue of each kind, one cache of names and one set of stores.
-struct Tenants<'a> {
-    config: &'a Config,
-    host_threads: &'a HostThreads,
-    known: BTreeMap<&'a str, (Household, Stores)>,
-    offload_queues: BTreeMap<&'a str, OffloadQueue>,
+struct Home {
+    household: Household,
+    stores: Stores,
+    offload: Option<OffloadQueue>,
 }
 
 impl Households {
-    /// Opens what the handlers and modules are granted. There are offload threads where there are
-    /// modules.
+    /// None yet. What tenants keep is below `data`.
+    pub(super) fn new(data: PathBuf, host_threads: HostThreads) -> Self {
+        Households { data, host_threads, known: BTreeMap::new() }
+    }
+
+    /// Opens what a handler or a module of this tenant is granted. Blocks.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub(super) fn open(
-        config: &Config,
-        host_threads: &HostThreads,
-        offload_threads: Option<&OffloadThreads>,
-    ) -> Result<Self, StartError> {
-        let (known, offload_queues) = (BTreeMap::new(), BTreeMap::new());
-        let mut tenants = Tenants { config, host_threads, known, offload_queues };
-        let mut households = Households { handlers: Vec::new(), modules: Vec::new() };
-        for handler in &config.handlers {
-            households.handlers.push(tenants.household(&handler.tenant, &handler.grants)?);
-        }
-        for module in &config.modules {
-            let Some(threads) = offload_threads else { break };
-            let household = tenants.household(&module.tenant, &module.grants)?;
-            let queues = &mut tenants.offload_queues;
-            let queue = queues.entry(&module.tenant).or_insert_with(|| threads.queue());
-            households.modules.push((household, queue.clone()));
-        }
-        Ok(households)
+    pub(super) fn open(&mut self, tenant: &str, grants: &Grants) -> Result<Household, StartError> {
+        let home = self.home(tenant);
+        let granted = home.stores.open(grants).map_err(StartError::Store)?;
+        Ok(Household { granted, ..home.household.clone() })
     }
-}
 
-impl<'a> Tenants<'a> {
-    fn household(&mut self, name: &'a str, grants: &Grants) -> Result<Household, StartError> {
+    /// The tenant's place in the turns of the offload threads.
+    pub(super) fn offload_queue(&mut self, tenant: &str, threads: &OffloadThreads) -> OffloadQueue {
+        self.home(tenant).offload.get_or_insert_with(|| threads.queue()).clone()
+    }
+
+    fn home(&mut self, name: &str) -> &mut Home {
         let tenant = self.known.len();
-        let (household, stores) = self.known.entry(name).or_insert_with(|| {
-            let granted = Granted::default();
-            let queue = self.host_threads.queue();
+        self.known.entry(name.to_owned()).or_insert_with(|| {
+            let (queue, granted) = (self.host_threads.queue(), Granted::default());
             let (dns, held) = (Dns::default(), HeldBytes::default());
             let household = Household { tenant, queue, dns, held, granted };
-            (household, Stores::new(&self.config.data, name))
-        });
-        let granted = stores.open(grants).map_err(StartError::Store)?;
-        Ok(Household { granted, ..household.clone() })
+            Home { household, stores: Stores::new(&self.data, name), offload: None }
+        })
     }
 }

@@ -17,7 +17,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -143,6 +143,7 @@ impl From<hyper::Error> for SendFailed {
 #[derive(Clone)]
 pub struct Client {
     orders: mpsc::Sender<Placed>,
+    pool: Arc<Pool>,
 }
 
 struct Placed {
@@ -153,18 +154,24 @@ struct Placed {
 type Reply = Result<http::Response<ResponseBody>, SendFailed>;
 
 impl Client {
-    /// A client of this loop, with at most so many connections. `tls`: none when no one may ask for
-    /// `https`.
-    pub fn new(handle: &Handle, tls: Option<Tls>, connections_max: usize) -> Self {
+    /// A client of this loop, with at most so many connections. `tls` is there as soon as someone may
+    /// ask for `https`.
+    pub fn new(handle: &Handle, tls: Arc<OnceLock<Tls>>, connections_max: usize) -> Self {
         let (orders, taken) = mpsc::channel(limits::OUTBOUND_ORDERS_MAX);
+        let pool = Arc::new(Pool::new(connections_max));
         let office = Rc::new(Office {
             remote: handle.remote(),
             handle: handle.clone(),
-            pool: Arc::new(Pool::new(connections_max)),
+            pool: pool.clone(),
             tls,
         });
         handle.spawn(office.take_orders(taken));
-        Client { orders }
+        Client { orders, pool }
+    }
+
+    /// Allows so many connections from now on. Those that are open beyond it stay.
+    pub fn allow_connections(&self, connections_max: usize) {
+        self.pool.allow(connections_max);
     }
 
     /// Sends a request; dropping the future gives it up.
@@ -189,7 +196,7 @@ struct Office {
     handle: Handle,
     remote: Remote,
     pool: Arc<Pool>,
-    tls: Option<Tls>,
+    tls: Arc<OnceLock<Tls>>,
 }
 
 impl Office {

@@ -83,7 +83,7 @@ impl std::fmt::Display for RequestId {
 }
 
 /// The bounds of a listener's connections.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WireLimits {
     /// Connections at once.
     pub connections: usize,

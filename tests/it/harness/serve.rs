@@ -118,6 +118,18 @@ impl Guest {
         self.set(&format!("isolation = \"{mode}\""))
     }
 
+    /// Its table.
+    pub(crate) fn toml(&self) -> String {
+        let (table, file) = match self.table {
+            Table::Handler => ("[[handler]]", "component"),
+            Table::Module => ("[[module]]", "file"),
+        };
+        let (name, path) = (&self.name, self.component.display());
+        let mut text = format!("{table}\nname = \"{name}\"\n{file} = \"{path}\"\n");
+        self.lines.iter().for_each(|line| text.extend([line, "\n"]));
+        text
+    }
+
     /// Limits, as `cpu_ms = 100, wall_ms = 200`.
     pub(crate) fn limits(self, limits: &str) -> Self {
         self.set(&format!("limits = {{ {limits} }}"))
@@ -191,16 +203,7 @@ impl Serve {
         self.server.iter().for_each(|line| add(line));
         add("[connections]");
         self.connections.iter().for_each(|line| add(line));
-        for guest in &self.guests {
-            let (table, file) = match guest.table {
-                Table::Handler => ("[[handler]]", "component"),
-                Table::Module => ("[[module]]", "file"),
-            };
-            add(table);
-            add(&format!("name = \"{}\"", guest.name));
-            add(&format!("{file} = \"{}\"", guest.component.display()));
-            guest.lines.iter().for_each(|line| add(line));
-        }
+        self.guests.iter().for_each(|guest| text.push_str(&guest.toml()));
         text
     }
 }

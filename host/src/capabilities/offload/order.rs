@@ -17,7 +17,7 @@ use crate::observe::ModuleMetrics;
 use crate::wire::RequestId;
 
 /// What a job may use.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JobLimits {
     /// Linear memory of its instance, in bytes.
     pub memory_bytes: usize,

@@ -24,7 +24,7 @@ impl Office {
         let place = self.pool.place(key.party).ok_or(SendFailed::Busy)?;
         let addresses = resolve().await?;
         let stream = self.connect_to_one(&addresses, patience).await?;
-        let transport = match &self.tls {
+        let transport = match self.tls.get() {
             _ if !key.origin.is_secure => Transport::Plain(stream),
             Some(tls) => {
                 let secured = tls.connect(&key.origin.host, stream).await;

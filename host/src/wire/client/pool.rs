@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -53,7 +54,7 @@ pub struct PoolKey {
 
 /// The connections of a loop.
 pub(super) struct Pool {
-    connections_max: usize,
+    connections_max: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -86,7 +87,11 @@ pub(super) struct Place {
 
 impl Pool {
     pub(super) fn new(connections_max: usize) -> Self {
-        Pool { connections_max, state: Mutex::default() }
+        Pool { connections_max: AtomicUsize::new(connections_max), state: Mutex::default() }
+    }
+
+    pub(super) fn allow(&self, connections_max: usize) {
+        self.connections_max.store(connections_max, Ordering::Relaxed);
     }
 
     pub(super) fn connections(&self) -> usize {
@@ -97,7 +102,7 @@ impl Pool {
     pub(super) fn place(self: &Arc<Self>, party: usize) -> Option<Place> {
         let mut state = self.state.lock().expect("outbound pool");
         let own = state.by_party.get(&party).copied().unwrap_or(0);
-        let full = state.connections >= self.connections_max;
+        let full = state.connections >= self.connections_max.load(Ordering::Relaxed);
         if full || own >= limits::OUTBOUND_CONNECTIONS_PER_TENANT_MAX {
             let of_party = |idle: &Idle| idle.key.party == party;
             let own_idle = state.idle.iter().position(of_party);

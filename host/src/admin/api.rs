@@ -1,0 +1,310 @@
+//! Owns the API of operators: what its requests ask for, and how the answers look. See
+//! `docs/admin-api.md` and `openapi.json` beside this file.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+
+use super::operation::{Denial, Deploy, HandlerName, Operation, Operator};
+use super::token::{NotLetIn, Token};
+use crate::event_loop::{HostQueue, Remote};
+use crate::limits;
+use crate::wire::{Incoming, RequestBody};
+
+/// What every path of the API begins with.
+pub(super) const PREFIX: &str = "/v1/";
+
+/// The API's description.
+const OPENAPI: &str = include_str!("openapi.json");
+
+/// The API on one loop.
+pub(super) struct Api {
+    pub(super) operator: Rc<dyn Operator>,
+    pub(super) token: Arc<Token>,
+    pub(super) remote: Remote,
+    pub(super) queue: HostQueue,
+    /// The handlers that are being deployed to.
+    pub(super) deploying: RefCell<HashSet<(String, String)>>,
+}
+
+/// What a path stands for.
+enum Resource {
+    Openapi,
+    Handlers,
+    Handler(HandlerName),
+    Versions(HandlerName),
+    RollBack(HandlerName),
+    Reload,
+    Drain,
+}
+
+/// Why a request is refused before anything is asked of the server.
+enum Wrong {
+    NotLetIn(NotLetIn),
+    NoSuchPath,
+    Method(&'static str),
+    Query(String),
+    Length,
+    TooLarge,
+    BodyBroken,
+    AlreadyDeploying,
+    TooManyUploads,
+}
+
+type Reply = Response<Full<Bytes>>;
+
+impl Api {
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Reply {
+        match self.operate(request).await {
+            Ok(reply) => reply,
+            Err(wrong) => wrong.reply(),
+        }
+    }
+
+    async fn operate(&self, request: Request<Incoming>) -> Result<Reply, Wrong> {
+        let (head, body) = request.into_parts();
+        let resource = Resource::of(head.uri.path()).ok_or(Wrong::NoSuchPath)?;
+        if matches!(resource, Resource::Openapi) {
+            allow(&head.method, &[Method::GET], "GET")?;
+            return Ok(json(StatusCode::OK, OPENAPI.to_owned()));
+        }
+        self.let_in(&head.headers).await?;
+        let query = Query::of(head.uri.query())?;
+        let operation = match (resource, &head.method) {
+            (Resource::Handlers, &Method::GET) => Operation::Handlers,
+            (Resource::Versions(name), &Method::GET) => Operation::Versions(name),
+            (Resource::Versions(name), &Method::POST) => {
+                return self.deploy(name, query, body).await;
+            }
+            (Resource::RollBack(name), &Method::POST) => Operation::RollBack(name, query.to),
+            (Resource::Handler(name), &Method::DELETE) => Operation::Undeploy(name),
+            (Resource::Reload, &Method::POST) => Operation::Reload,
+            (Resource::Drain, &Method::POST) => Operation::Drain,
+            (resource, _) => return Err(Wrong::Method(resource.methods())),
+        };
+        Ok(self.done(operation).await)
+    }
+
+    async fn let_in(&self, headers: &HeaderMap) -> Result<(), Wrong> {
+        let checked = self.token.check(headers, &self.remote, &self.queue).await;
+        checked.map_err(Wrong::NotLetIn)
+    }
+
+    /// A second deployment of the same handler is refused, not queued: which of the two should win?
+    async fn deploy(
+        &self,
+        name: HandlerName,
+        query: Query,
+        body: Incoming,
+    ) -> Result<Reply, Wrong> {
+        let _turn = self.begin(&name)?;
+        let component = receive(body).await?;
+        let Query { path, check_only, .. } = query;
+        let deploy = Deploy { name, component, path, check_only };
+        Ok(self.done(Operation::Deploy(deploy)).await)
+    }
+
+    fn begin(&self, name: &HandlerName) -> Result<Turn<'_>, Wrong> {
+        let mut deploying = self.deploying.borrow_mut();
+        let key = (name.tenant.clone(), name.handler.clone());
+        if deploying.contains(&key) {
+            return Err(Wrong::AlreadyDeploying);
+        }
+        if deploying.len() >= limits::UPLOADS_MAX {
+            return Err(Wrong::TooManyUploads);
+        }
+        deploying.insert(key.clone());
+        Ok(Turn { api: self, key })
+    }
+
+    async fn done(&self, operation: Operation) -> Reply {
+        match self.operator.operate(operation).await {
+            Ok(value) => json(StatusCode::OK, value.to_string()),
+            Err(denial) => {
+                let (status, code) = match denial {
+                    Denial::NotFound(_) => (StatusCode::NOT_FOUND, "not-found"),
+                    Denial::Refused(_) => (StatusCode::UNPROCESSABLE_ENTITY, "refused"),
+                    Denial::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+                    Denial::Failed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
+                    Denial::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+                };
+                error(status, code, &denial.to_string())
+            }
+        }
+    }
+}
+
+/// One handler's deployment, while it is under way.
+struct Turn<'a> {
+    api: &'a Api,
+    key: (String, String),
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.api.deploying.borrow_mut().remove(&self.key);
+    }
+}
+
+async fn receive(body: Incoming) -> Result<Bytes, Wrong> {
+    use http_body::Body;
+    let length = body.size_hint().exact().ok_or(Wrong::Length)?;
+    if length > limits::COMPONENT_BYTES_MAX {
+        return Err(Wrong::TooLarge);
+    }
+    let body = RequestBody::begin(body).await.map_err(|_| Wrong::BodyBroken)?;
+    let whole = body.whole(limits::COMPONENT_BYTES_MAX).await.map_err(|_| Wrong::BodyBroken)?;
+    whole.map_err(|_| Wrong::Length)
+}
+
+impl Resource {
+    fn of(path: &str) -> Option<Self> {
+        let parts: Vec<_> = path.strip_prefix(PREFIX)?.split('/').collect();
+        let name = |tenant: &str, handler: &str| HandlerName {
+            tenant: tenant.to_owned(),
+            handler: handler.to_owned(),
+        };
+        Some(match parts[..] {
+            ["openapi.json"] => Resource::Openapi,
+            ["handlers"] => Resource::Handlers,
+            ["reload"] => Resource::Reload,
+            ["drain"] => Resource::Drain,
+            ["tenants", tenant, "handlers", handler] => Resource::Handler(name(tenant, handler)),
+            ["tenants", tenant, "handlers", handler, "versions"] => {
+                Resource::Versions(name(tenant, handler))
+            }
+            ["tenants", tenant, "handlers", handler, "rollback"] => {
+                Resource::RollBack(name(tenant, handler))
+            }
+            _ => return None,
+        })
+    }
+
+    /// What it can be asked with.
+    fn methods(&self) -> &'static str {
+        match self {
+            Resource::Openapi | Resource::Handlers => "GET",
+            Resource::Versions(_) => "GET, POST",
+            Resource::Handler(_) => "DELETE",
+            Resource::RollBack(_) | Resource::Reload | Resource::Drain => "POST",
+        }
+    }
+}
+
+/// What a query says beside the path.
+#[derive(Default)]
+struct Query {
+    path: Option<String>,
+    to: Option<String>,
+    check_only: bool,
+}
+
+impl Query {
+    fn of(query: Option<&str>) -> Result<Self, Wrong> {
+        let mut parsed = Query::default();
+        for (key, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            match (&*key, &*value) {
+                ("path", path) => parsed.path = Some(path.to_owned()),
+                ("to", version) => parsed.to = Some(version.to_owned()),
+                ("check", "true") => parsed.check_only = true,
+                ("check", "false") => parsed.check_only = false,
+                ("check", other) => {
+                    return Err(Wrong::Query(format!("`check` is `{other}`; write true or false")));
+                }
+                (other, _) => {
+                    let what = format!("`{other}` is none of `path`, `to`, `check`");
+                    return Err(Wrong::Query(what));
+                }
+            }
+        }
+        Ok(parsed)
+    }
+}
+
+fn allow(method: &Method, methods: &[Method], shown: &'static str) -> Result<(), Wrong> {
+    if methods.contains(method) { Ok(()) } else { Err(Wrong::Method(shown)) }
+}
+
+impl Wrong {
+    fn reply(self) -> Reply {
+        let (status, code, message) = match &self {
+            Wrong::NotLetIn(NotLetIn::WrongToken) => (
+                StatusCode::UNAUTHORIZED,
+                "wrong-token",
+                "show the operator's token: Authorization: Bearer TOKEN",
+            ),
+            Wrong::NotLetIn(NotLetIn::NoToken) => (
+                StatusCode::UNAUTHORIZED,
+                "no-token",
+                "no token is set: write `token` into the table [deploy] of hob.toml, or run \
+                 `hob deploy` as the same user and with the same data folder, which makes one",
+            ),
+            Wrong::NotLetIn(NotLetIn::Busy) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "busy", "the host threads are busy; try again")
+            }
+            Wrong::NoSuchPath => {
+                (StatusCode::NOT_FOUND, "no-such-path", "/v1/openapi.json describes the API")
+            }
+            Wrong::Method(_) => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method", "`allow` says what it can be asked with")
+            }
+            Wrong::Query(what) => (StatusCode::BAD_REQUEST, "query", what.as_str()),
+            Wrong::Length => (
+                StatusCode::LENGTH_REQUIRED,
+                "length",
+                "send the component as the body, with its content-length",
+            ),
+            Wrong::TooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "a component may have 128 MiB")
+            }
+            Wrong::BodyBroken => {
+                (StatusCode::BAD_REQUEST, "body-broken", "the component did not come whole")
+            }
+            Wrong::AlreadyDeploying => (
+                StatusCode::CONFLICT,
+                "already-deploying",
+                "another deployment of this handler is under way; wait for its end",
+            ),
+            Wrong::TooManyUploads => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                "other deployments are under way; try again",
+            ),
+        };
+        let mut reply = error(status, code, message);
+        match self {
+            Wrong::Method(methods) => {
+                reply.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+            }
+            Wrong::NotLetIn(NotLetIn::WrongToken | NotLetIn::NoToken) => {
+                reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            _ => {}
+        }
+        reply
+    }
+}
+
+fn error(status: StatusCode, code: &str, message: &str) -> Reply {
+    let body = serde_json::json!({ "error": code, "message": message });
+    let mut reply = json(status, body.to_string());
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    reply
+}
+
+fn json(status: StatusCode, mut body: String) -> Reply {
+    body.push('\n');
+    let mut reply = Response::new(Full::new(Bytes::from(body)));
+    *reply.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    reply.headers_mut().insert(CONTENT_TYPE, json);
+    reply
+}

@@ -1,0 +1,171 @@
+//! Owns the way from a command to the server it is meant for: its address, the token, a request and
+//! the answer.
+
+#![expect(clippy::disallowed_methods, reason = "runs without a loop")]
+
+use std::fs::DirBuilder;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use ureq::Agent;
+use ureq::http::Response;
+
+use crate::admin::read_token;
+use crate::limits;
+
+/// Which server, and the right to change it.
+#[derive(Args)]
+pub(super) struct Operator {
+    /// The second listener of the server
+    #[arg(long, value_name = "URL", env = "HOB_ADMIN", default_value = "http://127.0.0.1:8081")]
+    admin: String,
+
+    /// A file with the operator's token [default: $HOB_TOKEN, else .hob/token in the data folder]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+
+    /// The data folder of a server on this machine that has no token in its hob.toml: the token is made
+    /// there when there is none
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    data: PathBuf,
+}
+
+/// Which handler of it.
+#[derive(Args)]
+pub(super) struct Which {
+    /// Whose handler it is
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(super) tenant: String,
+
+    /// The handler's name
+    #[arg(long, value_name = "NAME")]
+    pub(super) handler: String,
+}
+
+impl Which {
+    /// Its place in the API.
+    pub(super) fn path(&self) -> String {
+        format!("/v1/tenants/{}/handlers/{}", self.tenant, self.handler)
+    }
+}
+
+/// A query of the API.
+type Query<'a> = &'a [(&'a str, String)];
+
+/// What the API says when it refuses.
+#[derive(Deserialize)]
+struct Refusal {
+    message: String,
+}
+
+impl Operator {
+    /// Asks for what is at a path.
+    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        let request = self.agent().get(self.url(path)).header("authorization", self.bearer()?);
+        self.read(request.call())
+    }
+
+    /// Has something done.
+    pub(super) fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: Query<'_>,
+        body: &[u8],
+    ) -> Result<T> {
+        let mut request = self.agent().post(self.url(path)).header("authorization", self.bearer()?);
+        for (key, value) in query {
+            request = request.query(*key, value);
+        }
+        self.read(request.content_type("application/wasm").send(body))
+    }
+
+    /// Has something taken away.
+    pub(super) fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        let request = self.agent().delete(self.url(path)).header("authorization", self.bearer()?);
+        self.read(request.call())
+    }
+
+    fn agent(&self) -> Agent {
+        let patience = Duration::from_secs(limits::OPERATOR_PATIENCE_SECONDS);
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(patience))
+            .build();
+        config.into()
+    }
+
+    fn url(&self, path: &str) -> String {
+        let address = self.admin.trim_end_matches('/');
+        match address.contains("://") {
+            true => format!("{address}{path}"),
+            false => format!("http://{address}{path}"),
+        }
+    }
+
+    fn read<T: DeserializeOwned>(
+        &self,
+        answer: Result<Response<ureq::Body>, ureq::Error>,
+    ) -> Result<T> {
+        let mut answer = answer.with_context(|| {
+            format!("cannot reach hob's second listener at {} (--admin)", self.admin)
+        })?;
+        let text = answer.body_mut().read_to_string().context("the answer broke off")?;
+        if !answer.status().is_success() {
+            match serde_json::from_str::<Refusal>(&text) {
+                Ok(refusal) => bail!("{}", refusal.message),
+                Err(_) => bail!("{} answered {}: is that a hob?", self.admin, answer.status()),
+            }
+        }
+        serde_json::from_str(&text).with_context(|| {
+            format!("{} answered what this hob does not know: are both of one version?", self.admin)
+        })
+    }
+
+    fn bearer(&self) -> Result<String> {
+        Ok(format!("Bearer {}", self.token()?))
+    }
+
+    fn token(&self) -> Result<String> {
+        if let Some(file) = &self.token_file {
+            return read_token(file)
+                .with_context(|| format!("cannot use {} (--token-file)", file.display()));
+        }
+        if let Some(token) = std::env::var("HOB_TOKEN").ok().filter(|token| !token.is_empty()) {
+            return Ok(token);
+        }
+        let file = self.data.join(".hob/token");
+        if !file.exists() {
+            make_token(&file).with_context(|| format!("cannot make {}", file.display()))?;
+        }
+        read_token(&file).with_context(|| format!("cannot use {}", file.display()))
+    }
+}
+
+/// Makes a token that only this user can read, in a data folder that is there.
+fn make_token(file: &Path) -> Result<()> {
+    let folder = file.parent().expect("a file lies in a folder");
+    let data = folder.parent().expect("in the data folder");
+    if !data.is_dir() {
+        bail!(
+            "there is no folder {}; name the server's data folder with --data, or the token with \
+             HOB_TOKEN or --token-file",
+            data.display()
+        );
+    }
+    if !folder.is_dir() {
+        DirBuilder::new().mode(0o700).create(folder)?;
+    }
+    let mut random = [0_u8; limits::TOKEN_BYTES_MIN];
+    getrandom::fill(&mut random)?;
+    let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut options = std::fs::OpenOptions::new();
+    let mut made = options.write(true).create_new(true).mode(0o600).open(file)?;
+    made.write_all(token.as_bytes())?;
+    Ok(())
+}

@@ -1,0 +1,30 @@
+//! `hob reload`.
+
+use anyhow::Result;
+use clap::Args;
+
+use super::operator::Operator;
+use crate::admin::ReloadView;
+
+/// Have a server read its hob.toml again
+#[derive(Args)]
+#[command(after_help = "\
+SIGHUP does the same. A file that is wrong changes nothing, and what is wrong with it is said.")]
+pub(super) struct Reload {
+    #[command(flatten)]
+    operator: Operator,
+}
+
+impl Reload {
+    pub(super) fn run(self) -> Result<()> {
+        let reloaded: ReloadView = self.operator.post("/v1/reload", &[], &[])?;
+        println!("{} handlers are served", reloaded.handlers);
+        for changed in &reloaded.changed {
+            println!("  changed: {changed}");
+        }
+        for key in &reloaded.needs_restart {
+            println!("  `{key}` has another value now, which needs a restart");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,163 @@
+//! Owns what is known of the versions of each handler. Pure.
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
+
+/// All handlers that have been deployed to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// One entry a handler.
+    pub handlers: Vec<Record>,
+}
+
+/// The versions of one handler.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Whose it is.
+    pub tenant: String,
+    /// Its name.
+    pub handler: String,
+    /// The path below which it answers, when `hob.toml` has no such handler.
+    pub path: Option<String>,
+    /// In the order of their deployment.
+    pub versions: Vec<Version>,
+    /// The one that is served; none: that of `hob.toml`.
+    pub current: Option<String>,
+}
+
+/// One content of a handler.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// Names it: the beginning of its digest.
+    pub id: String,
+    /// The SHA-256 of its component, in hexadecimal.
+    pub digest: String,
+    /// The length of its component.
+    pub bytes: u64,
+    /// When it was deployed, in seconds since 1970.
+    pub deployed: u64,
+    /// What has become of it.
+    pub state: State,
+}
+
+/// What has become of a version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// It may be served.
+    Ready,
+    /// It has failed its first requests and was taken back.
+    Failed(String),
+}
+
+/// There is no version to go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoSuchVersion;
+
+/// How much of a digest names a version: enough for a person to tell them apart, and to type.
+pub const ID_LENGTH: usize = 12;
+
+impl Version {
+    /// A version that may be served.
+    pub fn new(digest: String, bytes: u64, deployed: u64) -> Self {
+        let id = digest[..ID_LENGTH].to_owned();
+        Version { id, digest, bytes, deployed, state: State::Ready }
+    }
+}
+
+impl Ledger {
+    /// What is known of a handler.
+    pub fn find(&self, tenant: &str, handler: &str) -> Option<&Record> {
+        self.handlers.iter().find(|one| one.tenant == tenant && one.handler == handler)
+    }
+
+    fn find_mut(&mut self, tenant: &str, handler: &str) -> Option<&mut Record> {
+        self.handlers.iter_mut().find(|one| one.tenant == tenant && one.handler == handler)
+    }
+
+    /// Has a version served. The oldest are forgotten when there are too many.
+    pub fn deploy(&mut self, tenant: &str, handler: &str, path: Option<String>, version: Version) {
+        if self.find(tenant, handler).is_none() {
+            let (tenant, handler) = (tenant.to_owned(), handler.to_owned());
+            let (versions, current) = (Vec::new(), None);
+            self.handlers.push(Record { tenant, handler, path: None, versions, current });
+        }
+        let record = self.find_mut(tenant, handler).expect("added above");
+        if path.is_some() {
+            record.path = path;
+        }
+        record.versions.retain(|known| known.digest != version.digest);
+        record.current = Some(version.id.clone());
+        record.versions.push(version);
+        let surplus = record.versions.len().saturating_sub(limits::VERSIONS_KEPT);
+        record.versions.drain(..surplus);
+    }
+
+    /// Has an earlier version served: this one, or the last before the one that is served. Where there
+    /// is none, that of `hob.toml`, if it has one: `has_own`.
+    ///
+    /// # Errors
+    /// When there is none to go to.
+    pub fn roll_back(
+        &mut self,
+        tenant: &str,
+        handler: &str,
+        to: Option<&str>,
+        has_own: bool,
+    ) -> Result<(), NoSuchVersion> {
+        let record = self.find_mut(tenant, handler).ok_or(NoSuchVersion)?;
+        record.current = match to {
+            Some(id) => {
+                let known = record.versions.iter().find(|version| version.id == id);
+                Some(known.ok_or(NoSuchVersion)?.id.clone())
+            }
+            None => match record.before_current() {
+                Some(version) => Some(version.id.clone()),
+                None if has_own && record.current.is_some() => None,
+                None => return Err(NoSuchVersion),
+            },
+        };
+        Ok(())
+    }
+
+    /// Notes that a version has failed.
+    pub fn fail(&mut self, tenant: &str, handler: &str, id: &str, why: &str) {
+        let record = self.find_mut(tenant, handler);
+        let version = record.and_then(|one| one.versions.iter_mut().find(|known| known.id == id));
+        if let Some(version) = version {
+            version.state = State::Failed(why.to_owned());
+        }
+    }
+
+    /// Forgets all versions of a handler.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn undeploy(&mut self, tenant: &str, handler: &str) -> Result<(), NoSuchVersion> {
+        let before = self.handlers.len();
+        self.handlers.retain(|one| one.tenant != tenant || one.handler != handler);
+        if self.handlers.len() == before { Err(NoSuchVersion) } else { Ok(()) }
+    }
+
+    /// Whether a component is that of any version.
+    pub fn has(&self, digest: &str) -> bool {
+        let mut versions = self.handlers.iter().flat_map(|one| &one.versions);
+        versions.any(|version| version.digest == digest)
+    }
+}
+
+impl Record {
+    /// The version that is served.
+    pub fn current(&self) -> Option<&Version> {
+        let current = self.current.as_ref()?;
+        self.versions.iter().find(|version| version.id == *current)
+    }
+
+    /// The last version before the one that is served, of those that have not failed.
+    pub fn before_current(&self) -> Option<&Version> {
+        let current = self.current.as_ref()?;
+        let place = self.versions.iter().position(|version| version.id == *current)?;
+        self.versions[..place].iter().rev().find(|version| version.state == State::Ready)
+    }
+}

@@ -1,0 +1,218 @@
+//! Owns the changes of what is served while the server runs. They are made one after the other, on a
+//! thread of their own, for they read files and compile.
+
+mod deploy;
+mod overlay;
+mod views;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use super::assembly::Assembly;
+use super::deployed::{Builder, Deployed, Files};
+use super::snapshot::Snapshot;
+use super::swap::{Loops, NotSwapped};
+use super::{Site, StartError, Stop};
+use crate::admin::{Answer, Denial, HandlerName, Operation, Operator};
+use crate::config::Config;
+use crate::deployments::{Ledger, Store, StoreFault};
+use crate::engine::{Cache, Engines};
+use crate::event_loop::{Pending, Settle, give_way_to_loops};
+use crate::limits;
+use crate::observe::Line;
+
+pub(super) use overlay::with_versions;
+
+/// Reads the configuration again, as it was read at the start. The error is for a person.
+pub type ReadConfig = Box<dyn Fn() -> Result<Config, String> + Send>;
+
+/// Changes what is served. Cheap to clone.
+#[derive(Clone)]
+pub struct Control(SyncSender<Order>);
+
+/// What the thread is told.
+pub(super) enum Order {
+    /// An operator asks.
+    Operate(Operation, Settle<Answer>),
+    /// A version fails its first requests.
+    TakeBack(HandlerName, String),
+    /// There will be no more.
+    End,
+}
+
+impl Operator for Control {
+    fn operate(&self, operation: Operation) -> Pending<Answer> {
+        let (settle, pending) = Pending::new();
+        if let Err(refused) = self.0.try_send(Order::Operate(operation, settle)) {
+            let (order, denial) = match refused {
+                TrySendError::Full(order) => (order, Denial::Busy),
+                TrySendError::Disconnected(order) => (order, Denial::Stopping),
+            };
+            if let Order::Operate(_, settle) = order {
+                settle.settle(Err(denial));
+            }
+        }
+        pending
+    }
+}
+
+impl Control {
+    /// Reads `hob.toml` again. What comes of it is said in the log only.
+    pub fn reload(&self) {
+        drop(self.operate(Operation::Reload));
+    }
+
+    /// Takes back a version, if it is served yet. When too much else waits, the version is judged
+    /// again at its next request.
+    pub(super) fn take_back(&self, name: HandlerName, version: String) -> bool {
+        self.0.try_send(Order::TakeBack(name, version)).is_ok()
+    }
+}
+
+/// A control whose thread has not started, and what that will be told.
+pub(super) fn control() -> (Control, Receiver<Order>) {
+    let (orders, receiver) = sync_channel(limits::CHANGES_WAITING_MAX);
+    (Control(orders), receiver)
+}
+
+/// What makes changes, and knows what is served.
+pub(super) struct Desk {
+    pub(super) site: Arc<Site>,
+    pub(super) engines: Engines,
+    pub(super) cache: Cache,
+    pub(super) assembly: Assembly,
+    pub(super) loops: Loops,
+    pub(super) read_config: ReadConfig,
+    /// As it was read last, without the versions that were deployed.
+    pub(super) config: Config,
+    pub(super) store: Store,
+    pub(super) ledger: Ledger,
+    pub(super) deployed: Deployed,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) stop: Stop,
+}
+
+/// What is to be served from now on.
+struct Change {
+    config: Config,
+    ledger: Ledger,
+    files: Files,
+    /// The handler whose version is judged by its first requests.
+    on_trial: Option<HandlerName>,
+}
+
+/// Why there was no change.
+enum NotChanged {
+    Start(StartError),
+    Swap(NotSwapped),
+    Store(StoreFault),
+}
+
+impl From<NotChanged> for Denial {
+    fn from(reason: NotChanged) -> Self {
+        match reason {
+            NotChanged::Start(error) => Denial::Refused(error.to_string()),
+            NotChanged::Swap(NotSwapped::Stopping) => Denial::Stopping,
+            NotChanged::Swap(error) => Denial::Refused(error.to_string()),
+            NotChanged::Store(error) => Denial::Failed(error.to_string()),
+        }
+    }
+}
+
+impl Desk {
+    /// Makes changes on a thread of its own, until it is told to end.
+    pub(super) fn start(mut self, orders: Receiver<Order>) -> io::Result<JoinHandle<()>> {
+        let attend = move || {
+            give_way_to_loops();
+            for order in orders {
+                match order {
+                    Order::Operate(operation, settle) => settle.settle(self.operate(operation)),
+                    Order::TakeBack(name, version) => self.take_back(&name, &version),
+                    Order::End => break,
+                }
+            }
+        };
+        std::thread::Builder::new().name("control".to_owned()).spawn(attend)
+    }
+
+    /// The same with other versions.
+    fn with_versions(&self, ledger: Ledger) -> Change {
+        let config = self.config.clone();
+        Change { config, ledger, files: Files::AreTheSame, on_trial: None }
+    }
+
+    fn operate(&mut self, operation: Operation) -> Answer {
+        match operation {
+            Operation::Handlers => Ok(self.handlers_view()),
+            Operation::Versions(name) => self.versions_view(&name),
+            Operation::Deploy(deploy) => self.deploy(&deploy),
+            Operation::RollBack(name, to) => self.roll_back(&name, to.as_deref()),
+            Operation::Undeploy(name) => self.undeploy(&name),
+            Operation::Reload => self.reload(),
+            Operation::Drain => {
+                self.stop.stop();
+                Ok(serde_json::json!({ "draining": true }))
+            }
+        }
+    }
+
+    /// Reads `hob.toml` again. A bad one changes nothing.
+    fn reload(&mut self) -> Answer {
+        let outcome = (self.read_config)().map_err(Denial::Refused).and_then(|config| {
+            let needs_restart = config.what_needs_a_restart(&self.site.config);
+            let before = self.snapshot.clone();
+            let (files, ledger) = (Files::MayHaveChanged, self.ledger.clone());
+            self.serve(Change { config, ledger, files, on_trial: None })?;
+            Ok(views::reloaded(&before, &self.snapshot, needs_restart))
+        });
+        let line = Line::new("server").text("event", "reloaded");
+        self.site.log.write(match &outcome {
+            Ok(_) => line,
+            Err(denial) => line.text("refused", &denial.to_string()),
+        });
+        outcome
+    }
+
+    /// Serves this configuration with these versions from now on, on all loops; or all is as it was.
+    fn serve(&mut self, change: Change) -> Result<(), NotChanged> {
+        let (deployed, snapshot) = self.prepare(&change)?;
+        let Change { config, ledger, .. } = change;
+        let written = (ledger != self.ledger).then(|| self.store.write(&ledger)).transpose();
+        if let Err(fault) = written {
+            self.loops.abandon();
+            return Err(NotChanged::Store(fault));
+        }
+        self.loops.commit().map_err(NotChanged::Swap)?;
+        self.site.show(&snapshot);
+        (self.config, self.ledger) = (config, ledger);
+        (self.deployed, self.snapshot) = (deployed, snapshot);
+        self.store.collect(&self.ledger);
+        Ok(())
+    }
+
+    /// Has all loops ready to serve it.
+    fn prepare(&mut self, change: &Change) -> Result<(Deployed, Arc<Snapshot>), NotChanged> {
+        let Change { config, ledger, files, on_trial } = change;
+        let whole = with_versions(config, ledger, &self.store);
+        let mut builder =
+            Builder { engines: &self.engines, cache: &self.cache, compiling: &mut |_| () };
+        let deployed = builder.deploy(&whole, &self.deployed, *files).map_err(NotChanged::Start)?;
+        self.site.ticker.tick_for(self.engines.made());
+        let snapshot = self
+            .assembly
+            .assemble(&whole, &deployed, &self.snapshot, on_trial.as_ref())
+            .map_err(NotChanged::Start)?;
+        self.loops.prepare(&snapshot).map_err(NotChanged::Swap)?;
+        Ok((deployed, snapshot))
+    }
+}
+
+impl Control {
+    /// Ends the thread once it has done what it was told before.
+    pub(super) fn end(&self) {
+        // It fails only when the thread has ended.
+        let _ = self.0.send(Order::End);
+    }
+}

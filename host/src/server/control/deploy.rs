@@ -1,0 +1,189 @@
+//! Owns the deployment of a version, the way back from it, and its end.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::overlay::path_of;
+use super::views::{no_such_handler, shown};
+use super::{Change, Desk, NotChanged};
+use crate::admin::{Answer, ChangeView, Denial, Deploy, DeployView, HandlerName};
+use crate::config::{check_name, check_path};
+use crate::deployments::Version;
+use crate::engine::ComponentFile;
+use crate::observe::Line;
+use crate::server::snapshot::version_of;
+
+impl Desk {
+    pub(super) fn deploy(&mut self, deploy: &Deploy) -> Answer {
+        self.check(deploy)?;
+        let name = &deploy.name;
+        let component = read(name, &deploy.component)?;
+        let digest = component.digest.to_string();
+        let version = Version::new(digest.clone(), component.bytes.len() as u64, now());
+        let before = self.served(name).cloned();
+        let is_served = self.current(name) == Some(digest.as_str());
+        let outcome = match (is_served, deploy.check_only) {
+            (true, _) => "unchanged",
+            (_, true) => "could-be-deployed",
+            _ => "deployed",
+        };
+        let (id, mut ledger) = (version.id.clone(), self.ledger.clone());
+        ledger.deploy(&name.tenant, &name.handler, deploy.path.clone(), version);
+        if !is_served {
+            self.store.keep(&digest, &deploy.component).map_err(NotChanged::Store)?;
+            let can_go_back = before.is_some();
+            let on_trial = can_go_back.then(|| name.clone());
+            let change = Change { on_trial, ..self.with_versions(ledger) };
+            let changed =
+                if deploy.check_only { self.try_out(&change) } else { self.serve(change) };
+            if deploy.check_only || changed.is_err() {
+                self.store.collect(&self.ledger);
+            }
+            changed?;
+        }
+        if outcome == "deployed" {
+            self.note(name, "deployed", Some(&id));
+        }
+        let known = before.as_deref().map_or(&[][..], |one| &one.deployment.imports);
+        let path = match self.served(name).or(before.as_ref()) {
+            Some(one) => one.deployment.path.clone(),
+            None => deploy.path.clone().unwrap_or_default(),
+        };
+        Ok(shown(DeployView {
+            tenant: name.tenant.clone(),
+            handler: name.handler.clone(),
+            path,
+            version: id,
+            before: before.as_deref().map(version_of),
+            outcome: outcome.to_owned(),
+            new_imports: difference(&component.imports, known),
+            dropped_imports: difference(known, &component.imports),
+        }))
+    }
+
+    /// What can be said of a deployment before its component is looked at.
+    fn check(&self, deploy: &Deploy) -> Result<(), Denial> {
+        let HandlerName { tenant, handler } = &deploy.name;
+        check_name("handler", handler).map_err(Denial::Refused)?;
+        let mut tenants = self.config.tenants();
+        if !tenants.any(|known| known == tenant) {
+            return Err(Denial::NotFound(format!(
+                "there is no tenant `{tenant}`; name it in hob.toml, and have that read again"
+            )));
+        }
+        match (self.has_own(&deploy.name), &deploy.path) {
+            (true, None) => return Ok(()),
+            (true, Some(_)) => {
+                return Err(Denial::Refused(format!(
+                    "hob.toml says where `{handler}` answers; deploy without a path, or change it there"
+                )));
+            }
+            (false, None) => {}
+            (false, Some(path)) => check_path(path).map_err(Denial::Refused)?,
+        }
+        let path = path_of(handler, deploy.path.as_deref());
+        let of_another = self.snapshot.handlers.iter().find(|one| {
+            one.config.path == path && (one.config.tenant != *tenant || one.config.name != *handler)
+        });
+        match of_another {
+            None => Ok(()),
+            Some(other) => Err(Denial::Refused(format!(
+                "`{}` of the tenant `{}` answers below {path} already; name another path",
+                other.config.name, other.config.tenant
+            ))),
+        }
+    }
+
+    /// The digest of the version that is served, if it was deployed.
+    fn current(&self, name: &HandlerName) -> Option<&str> {
+        let record = self.ledger.find(&name.tenant, &name.handler)?;
+        Some(&record.current()?.digest)
+    }
+
+    /// Whether this could be served.
+    fn try_out(&mut self, change: &Change) -> Result<(), NotChanged> {
+        self.prepare(change)?;
+        self.loops.abandon();
+        Ok(())
+    }
+
+    pub(super) fn roll_back(&mut self, name: &HandlerName, to: Option<&str>) -> Answer {
+        let mut ledger = self.ledger.clone();
+        ledger.roll_back(&name.tenant, &name.handler, to, self.has_own(name)).map_err(|_| {
+            Denial::NotFound(match to {
+                Some(id) => format!("`{}` has no version `{id}`", name.handler),
+                None => format!("`{}` has no earlier version to go back to", name.handler),
+            })
+        })?;
+        self.serve(self.with_versions(ledger))?;
+        Ok(self.changed(name, "rolled-back"))
+    }
+
+    pub(super) fn undeploy(&mut self, name: &HandlerName) -> Answer {
+        let mut ledger = self.ledger.clone();
+        ledger.undeploy(&name.tenant, &name.handler).map_err(|_| {
+            Denial::NotFound(match self.served(name) {
+                Some(_) => format!(
+                    "`{}` was not deployed but is of hob.toml; take it away there",
+                    name.handler
+                ),
+                None => no_such_handler(name),
+            })
+        })?;
+        self.serve(self.with_versions(ledger))?;
+        Ok(self.changed(name, "undeployed"))
+    }
+
+    /// Takes back a version that fails, unless another is served by now.
+    pub(super) fn take_back(&mut self, name: &HandlerName, id: &str) {
+        let record = self.ledger.find(&name.tenant, &name.handler);
+        if record.and_then(|record| record.current.as_deref()) != Some(id) {
+            return;
+        }
+        let mut ledger = self.ledger.clone();
+        ledger.fail(&name.tenant, &name.handler, id, "too many of its first requests failed");
+        let back = ledger.roll_back(&name.tenant, &name.handler, None, self.has_own(name));
+        if back.is_ok() && self.serve(self.with_versions(ledger)).is_ok() {
+            self.changed(name, "taken-back");
+        }
+    }
+
+    /// Whether `hob.toml` has a version of its own.
+    fn has_own(&self, name: &HandlerName) -> bool {
+        let mut handlers = self.config.handlers.iter();
+        handlers.any(|one| one.tenant == name.tenant && one.name == name.handler)
+    }
+
+    fn changed(&self, name: &HandlerName, event: &str) -> serde_json::Value {
+        let version = self.served(name).map(|one| version_of(one));
+        self.note(name, event, version.as_deref());
+        let (tenant, handler) = (name.tenant.clone(), name.handler.clone());
+        shown(ChangeView { tenant, handler, version })
+    }
+
+    fn note(&self, name: &HandlerName, event: &str, version: Option<&str>) {
+        let line = Line::new("server").text("event", event).text("tenant", &name.tenant);
+        let line = line.text("handler", &name.handler);
+        self.site.log.write(match version {
+            Some(version) => line.text("version", version),
+            None => line,
+        });
+    }
+}
+
+fn read(name: &HandlerName, component: &[u8]) -> Result<ComponentFile, Denial> {
+    let path = Path::new(&name.handler).with_extension("wasm");
+    ComponentFile::parse(&path, Arc::from(component))
+        .map_err(|error| Denial::Refused(error.to_string()))
+}
+
+/// What the one has and the other has not.
+fn difference(one: &[String], other: &[String]) -> Vec<String> {
+    one.iter().filter(|name| !other.contains(name)).cloned().collect()
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
