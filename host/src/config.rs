@@ -52,6 +52,8 @@ pub struct Config {
     pub data: PathBuf,
     /// A file of certificates that outbound requests trust beside the system's.
     pub trust: Option<PathBuf>,
+    /// Whether clients are told why nothing new can be served: for developers.
+    pub tells_failures: bool,
     /// What is asked of those who deploy.
     pub deploy: DeployConfig,
     /// The handlers.
@@ -77,6 +79,7 @@ impl Default for Config {
             drain: limits::DRAIN,
             data: PathBuf::from(DEFAULT_DATA),
             trust: None,
+            tells_failures: false,
             deploy: DeployConfig::default(),
             handlers: Vec::new(),
             modules: Vec::new(),
@@ -323,6 +326,7 @@ impl Checker<'_> {
             drain: self.time("server.drain_ms", drain_ms, defaults.drain),
             data: self.folder().join(data.as_deref().unwrap_or(Path::new(DEFAULT_DATA))),
             trust: trust.map(|trust| self.folder().join(trust)),
+            tells_failures: defaults.tells_failures,
             deploy: self.deploy(file.deploy),
             handlers: self.handlers(file.handlers, general, &modules),
             modules,

@@ -8,6 +8,7 @@ mod control;
 mod deployed;
 mod descriptors;
 mod dispatch;
+mod failure_page;
 mod ground;
 mod household;
 mod index;

@@ -58,3 +58,4 @@ mod time;
 mod timeline;
 mod timers;
 mod unservable;
+mod watching;

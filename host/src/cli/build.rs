@@ -1,11 +1,14 @@
 //! `hob build`: from a folder of Rust handlers to components.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{ChildStderr, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Deserialize;
+
+use crate::limits;
 
 /// The target whose output is a component.
 const WASM_TARGET: &str = "wasm32-wasip2";
@@ -25,7 +28,7 @@ pub(super) struct Build {
 
 impl Build {
     pub(super) fn run(self) -> Result<()> {
-        for built in build(&self.dir)? {
+        for built in build(&self.dir, false)? {
             println!("{}", built.component.display());
         }
         Ok(())
@@ -40,8 +43,9 @@ pub(super) struct Built {
     pub(super) component: PathBuf,
 }
 
-/// Builds a folder, and gives the components in it.
-pub(super) fn build(dir: &Path) -> Result<Vec<Built>> {
+/// Builds a folder, and gives the components in it. What cargo says goes to standard error; when it
+/// fails, and `repeats` says so, it is said again in the error.
+pub(super) fn build(dir: &Path, repeats: bool) -> Result<Vec<Built>> {
     if !dir.join("Cargo.toml").is_file() {
         bail!("there is no Cargo.toml in {}: name a folder with Rust handlers", dir.display());
     }
@@ -57,10 +61,17 @@ pub(super) fn build(dir: &Path) -> Result<Vec<Built>> {
         // A hob.toml says where its components are, whatever the shell says of other builds.
         .env_remove("CARGO_TARGET_DIR")
         .stdout(Stdio::piped());
-    let output = cargo
-        .spawn()
-        .and_then(std::process::Child::wait_with_output)
-        .context("cannot run cargo: install Rust from https://rustup.rs")?;
+    if repeats {
+        cargo.stderr(Stdio::piped());
+    }
+    let mut child =
+        cargo.spawn().context("cannot run cargo: install Rust from https://rustup.rs")?;
+    let said = child.stderr.take().map(|stderr| std::thread::spawn(|| show(stderr)));
+    let output = child.wait_with_output().context("cannot wait for cargo")?;
+    let said = said.and_then(|said| said.join().ok()).unwrap_or_default();
+    if !output.status.success() && repeats {
+        bail!("cargo could not build {}:\n\n{said}", dir.display());
+    }
     if !output.status.success() {
         bail!("cargo could not build {}: its messages are above", dir.display());
     }
@@ -72,6 +83,21 @@ pub(super) fn build(dir: &Path) -> Result<Vec<Built>> {
         );
     }
     Ok(components)
+}
+
+/// Passes on what cargo says, and keeps its end.
+fn show(stderr: ChildStderr) -> String {
+    let mut said = String::new();
+    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        eprintln!("{line}");
+        said.push_str(&line);
+        said.push('\n');
+        if said.len() > 2 * limits::BUILD_MESSAGES_BYTES_MAX {
+            let surplus = said.ceil_char_boundary(said.len() - limits::BUILD_MESSAGES_BYTES_MAX);
+            said.drain(..surplus);
+        }
+    }
+    said
 }
 
 /// One of cargo's messages; of the many kinds only artifacts are of interest.

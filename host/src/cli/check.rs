@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::{serve, target};
+use super::target::Build;
+use super::{server_options, target};
 use crate::config::{Config, HandlerConfig, ModuleConfig};
 use crate::engine::{Cache, ComponentFile, Engines};
 use crate::server::{Builder, Deployed, Files, StartError};
@@ -29,8 +30,8 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(self) -> Result<()> {
-        let config = target::resolve(&self.target, false)?;
-        let cache = serve::cache(self.cache)?;
+        let config = target::resolve(&self.target, Build::Not, false)?;
+        let cache = server_options::cache(self.cache)?;
         let faults = config.handlers.iter().filter(|handler| !report(handler, &cache)).count();
         let unfit = config.modules.iter().filter(|module| !report_module(module, &cache)).count();
         if faults > 0 {

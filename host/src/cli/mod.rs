@@ -5,14 +5,18 @@ mod build;
 mod check;
 mod deploy;
 mod deployments;
+mod dev;
 mod drain;
 mod new;
 mod operator;
 mod reload;
 mod rollback;
+mod running;
 mod serve;
+mod server_options;
 mod target;
 mod undeploy;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -33,6 +37,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Verb {
     Serve(serve::Serve),
+    Dev(dev::Dev),
     Check(check::Check),
     Build(build::Build),
     New(new::New),
@@ -48,6 +53,7 @@ enum Verb {
 pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
         Verb::Serve(serve) => serve.run(),
+        Verb::Dev(dev) => dev.run(),
         Verb::Check(check) => check.run(),
         Verb::Build(build) => build.run(),
         Verb::New(new) => new.run(),

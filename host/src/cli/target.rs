@@ -9,30 +9,46 @@ use anyhow::{Context, Result, bail};
 use super::build::{self, Built};
 use crate::config::{Config, HandlerConfig, path_of_name};
 
-/// The configuration that TARGET stands for. With `build`, what a folder holds is built first.
-pub(super) fn resolve(target: &Path, build: bool) -> Result<Config> {
+/// What is done with a folder before it is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Build {
+    /// Nothing.
+    Not,
+    /// Its handlers are built.
+    Quietly,
+    /// The same; when that fails, the error says what the compiler said.
+    WithMessages,
+}
+
+/// The configuration that TARGET stands for. A folder may be without a component when more are to come:
+/// `waits`.
+pub(super) fn resolve(target: &Path, build: Build, waits: bool) -> Result<Config> {
     let metadata = std::fs::metadata(target).with_context(|| {
         format!(
             "cannot read {}: name a .wasm component, a folder of them, or a hob.toml",
             target.display()
         )
     })?;
-    if build && !metadata.is_dir() {
+    if build != Build::Not && !metadata.is_dir() {
         bail!(
             "--build wants a folder with a Cargo.toml in it, and {} is a file; leave --build out, \
              or name the folder",
             target.display()
         );
     }
-    let built = if build { build::build(target)? } else { Vec::new() };
+    let built = match build {
+        Build::Not => Vec::new(),
+        Build::Quietly => build::build(target, false)?,
+        Build::WithMessages => build::build(target, true)?,
+    };
     if metadata.is_dir() {
         let file = target.join("hob.toml");
         return if file.is_file() {
             Ok(Config::read(&file)?)
-        } else if build {
-            packages(built)
+        } else if build == Build::Not {
+            folder(target, waits)
         } else {
-            folder(target)
+            packages(built)
         };
     }
     if target.extension().is_some_and(|extension| extension == "toml") {
@@ -42,10 +58,10 @@ pub(super) fn resolve(target: &Path, build: bool) -> Result<Config> {
 }
 
 /// Each component answers below the name of its file.
-fn folder(target: &Path) -> Result<Config> {
+fn folder(target: &Path, waits: bool) -> Result<Config> {
     let mut components = components_in(target)?;
     components.sort();
-    if components.is_empty() {
+    if components.is_empty() && !waits {
         let hint = if target.join("Cargo.toml").is_file() {
             "add --build to build what it holds"
         } else {

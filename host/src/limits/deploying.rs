@@ -32,5 +32,8 @@ pub const TOKEN_BYTES_MIN: usize = 32;
 /// Bytes of the file with the operator's token.
 pub const TOKEN_BYTES_MAX: usize = 4096;
 
+/// Bytes of a compiler's messages that are shown in a browser.
+pub const BUILD_MESSAGES_BYTES_MAX: usize = 64 * 1024;
+
 /// How long a command waits for a server: a component of Python's takes a minute to compile.
 pub const OPERATOR_PATIENCE_SECONDS: u64 = 600;

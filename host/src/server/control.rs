@@ -167,6 +167,10 @@ impl Desk {
             self.serve(Change { config, ledger, files, on_trial: None })?;
             Ok(views::reloaded(&before, &self.snapshot, needs_restart))
         });
+        if self.site.config.tells_failures {
+            let failure = outcome.as_ref().err().map(Denial::to_string);
+            self.loops.tell(failure.as_deref());
+        }
         let line = Line::new("server").text("event", "reloaded");
         self.site.log.write(match &outcome {
             Ok(_) => line,

@@ -17,9 +17,9 @@ use http_body::Body;
 use super::Control;
 use super::access::{AccessLog, ObservedBody, Record};
 use super::compression::{AnswerBody, Compression, Wish};
-use super::index;
 use super::serving::Current;
 use super::snapshot::{ServedHandler, version_of};
+use super::{failure_page, index};
 use crate::admin::HandlerName;
 use crate::config::Config;
 use crate::event_loop::{Handle, step_back};
@@ -140,6 +140,9 @@ impl Inner {
         let outcome = match handler {
             _ if *request.method() == Method::CONNECT => Err(Refusal::Method),
             _ if self.in_flight.get() > self.in_flight_max => Err(Refusal::Overload),
+            _ if let Some(why) = self.current.failure() => {
+                Ok(failure_page::page(request.headers(), &why).map(AnswerBody::Plain))
+            }
             None => self.without_handler(&request).map(|page| page.map(AnswerBody::Plain)),
             Some(handler) => {
                 let (head, body) = request.into_parts();

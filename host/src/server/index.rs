@@ -26,6 +26,6 @@ pub(super) fn page<'a>(deployments: impl Iterator<Item = &'a Deployment>) -> Str
     )
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -40,12 +40,14 @@ pub(super) struct Current {
     serving: RefCell<Rc<Serving>>,
     /// Handlers that are served no more, and may have requests yet.
     retired: RefCell<Vec<Weak<Handler>>>,
+    /// Why there is nothing to serve, to a developer whose handlers cannot be built.
+    failure: RefCell<Option<Arc<str>>>,
 }
 
 impl Current {
     pub(super) fn new(serving: Serving) -> Rc<Self> {
         let (serving, retired) = (RefCell::new(Rc::new(serving)), RefCell::default());
-        Rc::new(Current { serving, retired })
+        Rc::new(Current { serving, retired, failure: RefCell::default() })
     }
 
     pub(super) fn get(&self) -> Rc<Serving> {
@@ -67,6 +69,16 @@ impl Current {
                 retired.push(Rc::downgrade(handler));
             }
         }
+    }
+
+    /// Tells every client this, or serves them again.
+    pub(super) fn tell(&self, failure: Option<Arc<str>>) {
+        self.failure.replace(failure);
+    }
+
+    /// What every client is to be told.
+    pub(super) fn failure(&self) -> Option<Arc<str>> {
+        self.failure.borrow().clone()
     }
 
     /// Waits until the guests of all handlers, also of those that are served no more, are at rest.

@@ -21,6 +21,8 @@ pub(super) enum Swap {
     Commit(SyncSender<()>),
     /// Forget it.
     Abandon,
+    /// Answer every request with the reason why there is nothing to serve, as long as there is one.
+    Tell(Option<Arc<str>>),
 }
 
 /// A handler of which no instance can be made.
@@ -91,6 +93,15 @@ impl Loops {
         }
     }
 
+    /// Has all loops answer every request with the reason why there is nothing to serve, or no more.
+    pub(super) fn tell(&self, failure: Option<&str>) {
+        let failure: Option<Arc<str>> = failure.map(Arc::from);
+        for door in &self.0 {
+            // A loop that is gone answers no one.
+            let _ = door.blocking_send(Swap::Tell(failure.clone()));
+        }
+    }
+
     /// Has all loops serve what they are ready for. Blocks until they do: when it returns, no request
     /// that comes from then on is served by anything else.
     ///
@@ -148,6 +159,7 @@ pub(super) async fn attend(mut swaps: mpsc::Receiver<Swap>, ground: Ground, curr
                 }
                 let _ = report.send(());
             }
+            Swap::Tell(failure) => current.tell(failure),
             Swap::Abandon => {
                 if let Some(next) = prepared.take() {
                     additions(&current.get(), &next).for_each(|handler| handler.retire());

@@ -1,0 +1,143 @@
+//! Owns the life of a server that was started from the command line.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::server_options::ServerOptions;
+use super::watch::{Watched, watch};
+use crate::config::Config;
+use crate::observe::Log;
+use crate::server::{self, Code, ReadConfig, Running, Server};
+
+/// What is served, and from where it is known.
+pub(super) struct Service {
+    /// As it is written now.
+    pub(super) read: Box<dyn Fn() -> Result<Config> + Send>,
+    /// How the server is run.
+    pub(super) options: ServerOptions,
+    /// Changes that it acts on by itself.
+    pub(super) watched: Option<Watched>,
+    /// For a developer: a server that has nothing to serve yet runs too, and says why.
+    pub(super) is_for_developers: bool,
+}
+
+impl Service {
+    /// Serves until SIGTERM or SIGINT.
+    pub(super) fn run(self) -> Result<()> {
+        server::raise_descriptor_limit();
+        let cache = self.options.cache()?;
+        let build = |config: &Config| {
+            Code::build(config, cache.clone(), |component| {
+                eprintln!("hob: compiling {}", component.path.display());
+            })
+        };
+        let first = self.config().and_then(|config| Ok((build(&config)?, config)));
+        let mut is_unfit = false;
+        let (code, config) = match first {
+            Ok(first) => first,
+            Err(error) if self.is_for_developers => {
+                is_unfit = true;
+                eprintln!("hob: {error:#}");
+                let config = self.complete(Config::default())?;
+                (build(&config)?, config)
+            }
+            Err(error) => return Err(error),
+        };
+        let log = Log::new(std::io::stdout()).context("cannot start the log's thread")?;
+        let signals =
+            Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot watch for signals")?;
+        let Service { read, options, watched, is_for_developers } = self;
+        let again = move || complete(&options, is_for_developers, read()?);
+        let read_config: ReadConfig =
+            Box::new(move || again().map_err(|error| format!("{error:#}")));
+        let server = Server::bind(config, read_config, code, log)?;
+        let addresses = (server.address, server.admin_address);
+        server.run(move |running| {
+            announce(addresses);
+            if is_unfit {
+                running.control.reload();
+            }
+            if let Some(watched) = watched {
+                let control = running.control.clone();
+                if let Err(error) = watch(watched, move || control.reload()) {
+                    eprintln!("hob: warning: changes are not noticed: {error:#}");
+                }
+            }
+            attend_signals(signals, running);
+        })?;
+        Ok(())
+    }
+
+    fn config(&self) -> Result<Config> {
+        self.complete((self.read)()?)
+    }
+
+    fn complete(&self, config: Config) -> Result<Config> {
+        complete(&self.options, self.is_for_developers, config)
+    }
+}
+
+/// What is written, and what the flags say.
+fn complete(options: &ServerOptions, for_developers: bool, mut config: Config) -> Result<Config> {
+    options.apply(&mut config);
+    config.tells_failures = for_developers;
+    if let Some((listen, admin)) = config.listeners_that_collide() {
+        bail!(
+            "cannot listen on {listen}: hob's own second listener, for health and metrics, is \
+             to listen on {admin}; choose another address for that with --admin, or --admin off"
+        );
+    }
+    Ok(config)
+}
+
+/// The folders of the files that a configuration names, beside these.
+pub(super) fn folders_of(
+    config: Option<Config>,
+    mut folders: BTreeSet<PathBuf>,
+) -> BTreeSet<PathBuf> {
+    let config = config.unwrap_or_default();
+    let components = config.handlers.into_iter().map(|handler| handler.component);
+    let files = components.chain(config.modules.into_iter().map(|module| module.file));
+    for file in files {
+        let folder = file.parent().filter(|folder| folder.is_dir());
+        folders.extend(folder.map(PathBuf::from));
+    }
+    folders
+}
+
+/// On standard error, for standard output is the log. A reader that has gone is no fault.
+fn announce((address, admin): (SocketAddr, Option<SocketAddr>)) {
+    let mut out = std::io::stderr().lock();
+    let _ = writeln!(out, "hob: listening on http://{address}");
+    if let Some(admin) = admin {
+        let _ = writeln!(out, "hob: health and metrics on http://{admin}");
+    }
+}
+
+/// SIGHUP has the configuration read again. The first of the others drains; the second ends the
+/// process at once.
+fn attend_signals(mut signals: Signals, running: Running) {
+    let watch = move || {
+        let mut is_draining = false;
+        for signal in signals.forever() {
+            match signal {
+                SIGHUP => running.control.reload(),
+                _ if is_draining => std::process::exit(130),
+                _ => {
+                    is_draining = true;
+                    running.stop.stop();
+                }
+            }
+        }
+    };
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(watch)
+        .expect("a thread that waits for signals");
+}

@@ -1,0 +1,118 @@
+//! Owns noticing that files have changed, for a server that serves them.
+
+#![expect(clippy::disallowed_methods, reason = "on a thread of its own")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+
+/// What is looked at.
+pub(super) struct Watched {
+    /// The folders, without those below them. Asked for again after each change.
+    pub(super) folders: Box<dyn Fn() -> BTreeSet<PathBuf> + Send>,
+    /// Whether a file is of interest.
+    pub(super) matters: fn(&Path) -> bool,
+}
+
+/// A file that is copied, or a build, makes many changes: it is over when there was none for so long.
+const QUIET: Duration = Duration::from_millis(150);
+
+/// Where changes go on and on, they are acted on after so long.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Changes that wait while others are acted on. More of them say nothing new.
+const CHANGES_MAX: usize = 64;
+
+/// Calls `changed` after each change, on a thread of its own, as long as the process lives.
+///
+/// # Errors
+/// When the folders cannot be watched.
+pub(super) fn watch(watched: Watched, changed: impl Fn() + Send + 'static) -> Result<()> {
+    let (told, changes) = sync_channel(CHANGES_MAX);
+    let matters = watched.matters;
+    let tell = move |event: notify::Result<Event>| {
+        let is_change = |event: &Event| !matches!(event.kind, EventKind::Access(_));
+        match event {
+            Ok(event) if !is_change(&event) => {}
+            Ok(event) if !event.paths.iter().any(|path| matters(path)) => {}
+            // A watch that has missed something is a reason to look, too.
+            _ => _ = told.try_send(()),
+        }
+    };
+    let mut watcher = notify::recommended_watcher(tell).context("cannot watch files")?;
+    let mut known = BTreeSet::new();
+    extend(&mut watcher, &mut known, (watched.folders)())?;
+    let act = move || {
+        while changes.recv().is_ok() && is_over(&changes) {
+            // A folder that is new and cannot be watched: what is in it is found with the next change.
+            let _ = extend(&mut watcher, &mut known, (watched.folders)());
+            changed();
+        }
+    };
+    std::thread::Builder::new()
+        .name("watch".to_owned())
+        .spawn(act)
+        .context("cannot watch files")?;
+    Ok(())
+}
+
+/// Waits for the end of a change; false when there will be no more.
+fn is_over(changes: &Receiver<()>) -> bool {
+    let begun = Instant::now();
+    loop {
+        match changes.recv_timeout(QUIET) {
+            Ok(()) if begun.elapsed() < PATIENCE => {}
+            Ok(()) | Err(RecvTimeoutError::Timeout) => return true,
+            Err(RecvTimeoutError::Disconnected) => return false,
+        }
+    }
+}
+
+fn extend(
+    watcher: &mut RecommendedWatcher,
+    known: &mut BTreeSet<PathBuf>,
+    folders: BTreeSet<PathBuf>,
+) -> Result<()> {
+    // One that has gone is watched no more, and would be again under its name.
+    known.retain(|folder| folders.contains(folder));
+    for folder in folders {
+        if !known.contains(&folder) {
+            watcher
+                .watch(&folder, RecursiveMode::NonRecursive)
+                .with_context(|| format!("cannot watch {}", folder.display()))?;
+            known.insert(folder);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file is a component, or says what is served.
+pub(super) fn is_served(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "wasm" || extension == "toml")
+}
+
+/// Whether a file may be a source.
+pub(super) fn is_source(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // What editors write beside a file while it is open.
+    !name.starts_with('.') && !name.ends_with('~') && !name.ends_with(".swp")
+}
+
+/// A folder and all below it in which there may be sources.
+pub(super) fn source_folders(folder: &Path, found: &mut BTreeSet<PathBuf>) {
+    found.insert(folder.to_owned());
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let is_made = ["target", "node_modules", "data"].contains(&&*name);
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if is_folder && !is_made && !name.starts_with('.') {
+            source_folders(&entry.path(), found);
+        }
+    }
+}

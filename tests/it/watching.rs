@@ -1,0 +1,120 @@
+//! Servers that look at their files by themselves: a folder of components, and the sources of a
+//! developer.
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use crate::harness::{Hob, PATIENCE, Response, Scratch, compile_cache, get, greeter, guest, hob};
+
+fn start(scratch: &Scratch, arguments: &[&str]) -> Hob {
+    let mut command = hob();
+    command.args(arguments).args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    command.args(["--cache", compile_cache(), "--data"]).arg(scratch.join("kept"));
+    Hob::start(command, Vec::new(), None)
+}
+
+/// Asks until the answer is as wanted.
+#[track_caller]
+fn ask_until(hob: &Hob, request: &str, wanted: impl Fn(&Response) -> bool) -> Response {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let answer = hob.exchange(request);
+        if wanted(&answer) {
+            return answer;
+        }
+        assert!(Instant::now() < until, "the answer stays {answer:?}\n{}", hob.errors());
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_component_in_a_watched_folder_is_served_swapped_and_gone_with_its_file() {
+    let scratch = Scratch::new();
+    let folder = scratch.join("components");
+    fs::create_dir(&folder).expect("a folder");
+    let server = start(&scratch, &["serve", "--watch", folder.to_str().expect("UTF-8")]);
+    server.get("/one/hello").expect(404);
+
+    let file = folder.join("one.wasm");
+    fs::write(&file, greeter("fast-0-2", "first")).expect("a file");
+    let says = |word: &'static str| {
+        move |answer: &Response| answer.status == 200 && answer.text().contains(word)
+    };
+    ask_until(&server, &get("/one/hello"), says("first"));
+    // As a build does it: another file takes the name.
+    let next = scratch.file("next.wasm", greeter("fast-0-2", "secon"));
+    fs::rename(next, &file).expect("a rename");
+    ask_until(&server, &get("/one/hello"), says("secon"));
+    // One that is not whole yet changes nothing.
+    fs::write(folder.join("two.wasm"), b"\0asm").expect("a file");
+    server.wait_for_line(|line| {
+        line["event"] == "reloaded" && line["refused"].to_string().contains("two.wasm")
+    });
+    assert_eq!(server.greeting("one"), "secon");
+    fs::write(folder.join("two.wasm"), greeter("fast-0-2", "other")).expect("a file");
+    ask_until(&server, &get("/two/hello"), says("other"));
+    fs::remove_file(&file).expect("a file");
+    ask_until(&server, &get("/one/hello"), |answer| answer.status == 404);
+}
+
+#[test]
+fn what_a_watched_hob_toml_names_is_swapped_when_it_changes() {
+    let scratch = Scratch::new();
+    let elsewhere = scratch.join("built");
+    fs::create_dir(&elsewhere).expect("a folder");
+    fs::write(elsewhere.join("own.wasm"), greeter("fast-0-2", "first")).expect("a file");
+    let table =
+        |name: &str| format!("[[handler]]\nname = \"{name}\"\ncomponent = \"built/own.wasm\"\n");
+    let file = scratch.file("hob.toml", table("own"));
+    let server = start(&scratch, &["serve", "--watch", file.to_str().expect("UTF-8")]);
+    assert_eq!(server.greeting("own"), "first");
+    fs::write(elsewhere.join("own.wasm"), greeter("fast-0-2", "secon")).expect("a file");
+    ask_until(&server, &get("/own/hello"), |answer| answer.text().contains("secon"));
+    scratch.file("hob.toml", table("own") + &guest("fast-0-2").named("more").toml());
+    ask_until(&server, &get("/more/hello"), |answer| answer.status == 200);
+    server.signal(rustix::process::Signal::HUP);
+    server.wait_for_line(|line| line["event"] == "reloaded");
+}
+
+#[test]
+fn a_developer_sees_what_is_written_and_why_it_does_not_compile() {
+    let scratch = Scratch::new();
+    let folder = scratch.join("greets");
+    let made = crate::harness::run(hob().arg("new").arg(&folder));
+    assert!(made.success, "{}", made.stderr);
+    share_target(&folder);
+    // Compiled first, for as long as that takes: a server that is started is waited for with a bound.
+    let built = crate::harness::run(hob().arg("build").arg(&folder));
+    assert!(built.success, "{}", built.stderr);
+    let source = folder.join("src/lib.rs");
+    let text = fs::read_to_string(&source).expect("a source");
+    // It does not compile from the start.
+    fs::write(&source, text.replace("Ok(", "Okay(")).expect("a source");
+    let server = start(&scratch, &["dev", folder.to_str().expect("UTF-8")]);
+    let browser = "GET /greets HTTP/1.1\r\nhost: hob\r\naccept: text/html\r\n\r\n";
+    let fails = |answer: &Response| answer.status == 500 && answer.text().contains("Okay");
+    let page = ask_until(&server, browser, fails);
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(page.text().contains("error[E0425]"), "{}", page.text());
+    let plain = server.get("/greets");
+    assert!(plain.text().starts_with("build-failed\n"), "{plain:?}");
+    assert!(server.errors().contains("error[E0425]"), "{}", server.errors());
+
+    fs::write(&source, &text).expect("a source");
+    ask_until(&server, &get("/greets"), |answer| answer.status == 200);
+    fs::write(&source, text.replace("hello", "hallo")).expect("a source");
+    ask_until(&server, &get("/greets"), |answer| {
+        answer.status == 200 && answer.text() == "hallo world\n"
+    });
+    fs::write(&source, "this is no Rust").expect("a source");
+    ask_until(&server, browser, |answer| answer.text().contains("The build has failed"));
+}
+
+/// Builds where other tests have built the same crates.
+fn share_target(folder: &Path) {
+    let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new-handlers");
+    fs::create_dir_all(folder.join(".cargo")).expect("a folder");
+    let text = format!("[build]\ntarget-dir = {shared:?}\n");
+    fs::write(folder.join(".cargo/config.toml"), text).expect("a file");
+}
