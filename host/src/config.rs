@@ -50,6 +50,8 @@ pub struct Config {
     pub drain: Duration,
     /// The folder in which each tenant has one for what it keeps.
     pub data: PathBuf,
+    /// Where this process finds the one whose place it takes, and is found by the next.
+    pub handover: Option<PathBuf>,
     /// A file of certificates that outbound requests trust beside the system's.
     pub trust: Option<PathBuf>,
     /// Whether clients are told why nothing new can be served: for developers.
@@ -78,6 +80,7 @@ impl Default for Config {
             requests_in_flight: limits::REQUESTS_IN_FLIGHT_MAX,
             drain: limits::DRAIN,
             data: PathBuf::from(DEFAULT_DATA),
+            handover: None,
             trust: None,
             tells_failures: false,
             deploy: DeployConfig::default(),
@@ -136,6 +139,7 @@ struct Server {
     requests_in_flight: Option<Spanned<usize>>,
     drain_ms: Option<Spanned<u64>>,
     data: Option<PathBuf>,
+    handover: Option<PathBuf>,
     trust: Option<PathBuf>,
 }
 
@@ -289,6 +293,7 @@ impl Checker<'_> {
             requests_in_flight,
             drain_ms,
             data,
+            handover,
             trust,
         } = file.server;
         let admin = match admin {
@@ -325,6 +330,7 @@ impl Checker<'_> {
             ),
             drain: self.time("server.drain_ms", drain_ms, defaults.drain),
             data: self.folder().join(data.as_deref().unwrap_or(Path::new(DEFAULT_DATA))),
+            handover: handover.map(|handover| self.folder().join(handover)),
             trust: trust.map(|trust| self.folder().join(trust)),
             tells_failures: defaults.tells_failures,
             deploy: self.deploy(file.deploy),

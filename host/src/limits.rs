@@ -54,7 +54,8 @@ pub const HOST_JOBS_MAX: usize = 4096;
 pub const HOST_JOBS_PER_QUEUE_MAX: usize = 1024;
 
 /// Event loops in one process. Beyond the number of cores they only take turns.
-pub const LOOPS_MAX: usize = 256;
+/// Each has a socket, and those of all loops are handed over in one message.
+pub const LOOPS_MAX: usize = 128;
 
 // ---- HTTP -----------------------------------------------------------------------------------
 
@@ -158,6 +159,17 @@ pub const LINGER_BYTES_MAX: usize = 1024 * 1024;
 
 /// Requests in flight get this long to finish once the server drains.
 pub const DRAIN: Duration = Duration::from_secs(30);
+
+/// After a server has handed its sockets over, a connection that is open gets this long to bring one more
+/// request: clients that are at work bring one within it, and the others find theirs closed while idle.
+pub const HANDOVER_GRACE: Duration = Duration::from_secs(2);
+
+/// How long the one process waits for a word of the other while sockets are handed over. The new one is
+/// ready to serve by then.
+pub const HANDOVER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Sockets that can be handed over: as many descriptors as Linux passes in one message.
+pub const HANDOVER_SOCKETS_MAX: usize = 253;
 
 /// The longest time any deadline may be set to.
 pub const DEADLINE_MAX: Duration = Duration::from_secs(24 * 3600);
@@ -347,6 +359,7 @@ pub const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of a path in an access line.
 pub const LOG_PATH_BYTES_MAX: usize = 512;
 
+const _: () = assert!(LOOPS_MAX < HANDOVER_SOCKETS_MAX);
 const _: () = {
     assert!(CONNECTION_BUFFER_BYTES_MAX > HEAD_BYTES_MAX);
     assert!(WRITE_JOINED_BYTES_MAX <= READ_BYTES);
@@ -357,6 +370,7 @@ const _: () = {
     assert!(SQL_RESULT_BYTES_MAX <= HOSTCALL_BYTES_MAX);
     assert!(KV_VALUE_BYTES_MAX < SQL_ROW_BYTES_MAX);
     assert!(SQL_STATEMENT_TIME.as_millis() <= SQL_TRANSACTION_TIME.as_millis());
+    assert!(LOOPS_MAX < HANDOVER_SOCKETS_MAX);
     assert!(ADMIN_CONNECTIONS_MAX < DESCRIPTORS_RESERVED);
     assert!(REQUESTS_IN_FLIGHT_MAX < INSTANCES as usize);
     assert!(IDLE_INSTANCES_MAX < INSTANCES as usize);

@@ -10,8 +10,10 @@ mod descriptors;
 mod dispatch;
 mod failure_page;
 mod ground;
+mod handover;
 mod household;
 mod index;
+mod listeners;
 mod seat;
 mod serving;
 mod snapshot;
@@ -20,7 +22,7 @@ mod swap;
 mod trial;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
@@ -33,11 +35,13 @@ use crate::event_loop::{HostThreads, Pending, Settle};
 use crate::observe::{
     HandlerMetrics, HostThreadMetrics, Log, LoopMetrics, ServerMetrics, Timeline,
 };
-use crate::wire::{self, Tls};
+use crate::wire::Tls;
 use assembly::Assembly;
 use control::{Desk, control};
 use descriptors::connections_allowed;
+use handover::{Sockets, Successors};
 use household::Households;
+use listeners::Listeners;
 use seat::{Seat, SecondListener};
 use snapshot::Snapshot;
 use swap::{Loops, door};
@@ -87,19 +91,36 @@ pub struct Server {
     read_config: ReadConfig,
     code: Code,
     log: Log,
-    listeners: Vec<std::net::TcpListener>,
-    admin_listener: Option<std::net::TcpListener>,
+    listeners: Listeners,
 }
 
 /// Stops a server: the first call counts. Cheap to clone.
 #[derive(Clone)]
-pub struct Stop(Arc<Mutex<Vec<Settle<()>>>>);
+pub struct Stop {
+    loops: Arc<Mutex<Vec<Settle<Leave>>>>,
+    /// What a process that comes next would be given: closed here, no one can connect any more.
+    for_successors: Arc<Mutex<Option<Sockets>>>,
+}
+
+/// Why a server stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leave {
+    /// It was told to.
+    Stopped,
+    /// Another process goes on with its sockets.
+    HandedOver,
+}
 
 impl Stop {
     /// No new connections; requests in flight finish within the bound.
     pub fn stop(&self) {
-        let loops = std::mem::take(&mut *self.0.lock().expect("stop"));
-        loops.into_iter().for_each(|settle| settle.settle(()));
+        self.leave(Leave::Stopped);
+    }
+
+    fn leave(&self, why: Leave) {
+        drop(self.for_successors.lock().expect("sockets").take());
+        let loops = std::mem::take(&mut *self.loops.lock().expect("stop"));
+        loops.into_iter().for_each(|settle| settle.settle(why));
     }
 }
 
@@ -132,35 +153,13 @@ impl Server {
         code: Code,
         log: Log,
     ) -> Result<Self, StartError> {
-        let listen = |address, shared| {
-            wire::bind(address, shared).map_err(|error| StartError::Listen(address, error))
-        };
-        let local = |listener: &std::net::TcpListener| {
+        let listeners = Listeners::open(&config)?;
+        let local = |listener: &TcpListener| {
             listener.local_addr().map_err(|error| StartError::Listen(config.listen, error))
         };
-        let several = config.loops > 1;
-        // Without SO_REUSEPORT first, so that an address in use is noticed.
-        if several && config.listen.port() != 0 {
-            listen(config.listen, false)?;
-        }
-        let first = listen(config.listen, several)?;
-        let address = local(&first)?;
-        let mut listeners = vec![first];
-        for _ in 1..config.loops {
-            listeners.push(listen(address, true)?);
-        }
-        let admin_listener = config.admin.map(|admin| listen(admin, false)).transpose()?;
-        let admin_address = admin_listener.as_ref().map(local).transpose()?;
-        Ok(Server {
-            address,
-            admin_address,
-            config,
-            read_config,
-            code,
-            log,
-            listeners,
-            admin_listener,
-        })
+        let address = local(&listeners.public[0])?;
+        let admin_address = listeners.admin.as_ref().map(local).transpose()?;
+        Ok(Server { address, admin_address, config, read_config, code, log, listeners })
     }
 
     /// Lets the loops turn, the first on this thread, until the server is stopped and drained.
@@ -169,12 +168,13 @@ impl Server {
     /// # Errors
     /// When a loop or a thread cannot be made.
     pub fn run(self, started: impl FnOnce(Running)) -> Result<(), StartError> {
-        let Server { config, read_config, code, log, listeners, admin_listener, .. } = self;
+        let Server { config, read_config, code, log, listeners, .. } = self;
+        let Listeners { public, admin, predecessor } = listeners;
         let Code { engines, cache, store, ledger, deployed } = code;
         let system = |what| move |error| StartError::System(what, error);
         let host_thread_metrics = Arc::<HostThreadMetrics>::default();
         let origin = Instant::now();
-        let of_loops = listeners.len();
+        let of_loops = config.loops;
         let timelines: Vec<_> = (0..of_loops + 2).map(|_| Timeline::new(origin)).collect();
         let host_threads = HostThreads::new(
             config.host_threads,
@@ -196,8 +196,7 @@ impl Server {
         };
         let whole = control::with_versions(&config, &ledger, &store);
         let snapshot = assembly.assemble(&whole, &deployed, &Snapshot::default(), None)?;
-        let loop_metrics: Vec<_> =
-            listeners.iter().map(|_| Arc::<LoopMetrics>::default()).collect();
+        let loop_metrics: Vec<_> = (0..of_loops).map(|_| Arc::<LoopMetrics>::default()).collect();
         let metrics = Arc::new(ServerMetrics {
             loops: loop_metrics.clone(),
             host_threads: host_thread_metrics,
@@ -222,16 +221,40 @@ impl Server {
         let mut settles = Vec::new();
         let mut seats = Vec::new();
         let mut doors = Vec::new();
-        for (index, listener) in listeners.into_iter().enumerate() {
+        let by_loop = Listeners::by_loop(&public, of_loops)?;
+        for (index, listeners) in by_loop.into_iter().enumerate() {
             let (settle, stopped) = Pending::new();
             settles.push(settle);
             let (door, swaps) = door();
             doors.push(door);
             let (site, snapshot) = (site.clone(), snapshot.clone());
             let (metrics, timeline) = (loop_metrics[index].clone(), timelines[index].clone());
-            seats.push(Seat { index, site, snapshot, swaps, listener, metrics, timeline, stopped });
+            seats.push(Seat {
+                index,
+                site,
+                snapshot,
+                swaps,
+                listeners,
+                metrics,
+                timeline,
+                stopped,
+            });
         }
-        let stop = Stop(Arc::new(Mutex::new(settles)));
+        let for_successors = match &config.handover {
+            None => {
+                // A copy would be connected to when the loops have closed theirs.
+                drop(public);
+                None
+            }
+            Some(_) => {
+                let admin = admin.as_ref().map(TcpListener::try_clone).transpose();
+                Some(Sockets { public, admin: admin.map_err(system("share a socket"))? })
+            }
+        };
+        let stop = Stop {
+            loops: Arc::new(Mutex::new(settles)),
+            for_successors: Arc::new(Mutex::new(for_successors)),
+        };
         let stop_others = StopOthers(stop.clone());
         let first = seats.remove(0);
         let others = seats
@@ -240,8 +263,8 @@ impl Server {
             .collect::<io::Result<Vec<_>>>()
             .map_err(system("start another event loop"))?;
         let _pool = site.host_threads.enter();
-        let second =
-            admin_listener.map(|listener| SecondListener { listener, control: control.clone() });
+        let handover = config.handover.clone();
+        let second = admin.map(|listener| SecondListener { listener, control: control.clone() });
         let seated = first.sit(second).map_err(system("make the event loop"))?;
         let desk = Desk {
             site: site.clone(),
@@ -258,6 +281,15 @@ impl Server {
             stop: stop.clone(),
         };
         let changes = desk.start(orders).map_err(system("start the thread for changes"))?;
+        if let Some(predecessor) = predecessor {
+            predecessor.leave();
+        }
+        if let Some(path) = handover {
+            let successors = Successors::listen(&path)?;
+            successors
+                .attend(stop.clone())
+                .map_err(system("wait for the process that comes next"))?;
+        }
         started(Running { stop, control: control.clone() });
         let outcome = seated.run().map_err(system("run the event loop"));
         drop(stop_others);

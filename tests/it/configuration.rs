@@ -64,7 +64,7 @@ fn a_value_of_the_wrong_kind_is_named() {
 
 #[test]
 fn a_value_out_of_its_range_is_named_with_the_range() {
-    expect_fault("[server]\nloops = 0", &["hob.toml:2:", "`server.loops` is 0", "from 1 to 256"]);
+    expect_fault("[server]\nloops = 0", &["hob.toml:2:", "`server.loops` is 0", "from 1 to 128"]);
     expect_fault("[server]\nhost_threads = 0", &["hob.toml:2:", "`server.host_threads`"]);
     expect_fault("[server]\nrequests_in_flight = 0", &["`server.requests_in_flight` is 0"]);
     expect_fault("[connections]\nmax = 0", &["hob.toml:2:", "`connections.max` is 0"]);

@@ -25,6 +25,7 @@ mod examples_with_sql;
 mod failures;
 mod fetch;
 mod files;
+mod handover;
 mod harness;
 mod http;
 mod keyvalue;

@@ -46,6 +46,10 @@ pub(super) struct ServerOptions {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 
+    /// A path at which this server finds the one whose place it takes, and is found by the next
+    #[arg(long, value_name = "PATH")]
+    handover: Option<PathBuf>,
+
     /// Where compiled code is kept, or `off` [default: hob below the user's cache directory]
     #[arg(long, value_name = "DIR|off")]
     cache: Option<PathBuf>,
@@ -66,6 +70,9 @@ impl ServerOptions {
         config.access_log = self.access_log.unwrap_or(config.access_log);
         if let Some(data) = &self.data {
             config.data.clone_from(data);
+        }
+        if let Some(handover) = &self.handover {
+            config.handover = Some(handover.clone());
         }
         for handler in &mut config.handlers {
             handler.isolation = handler.isolation.or(self.isolation);

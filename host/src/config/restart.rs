@@ -16,6 +16,7 @@ impl Config {
             ("server.requests_in_flight", self.requests_in_flight == running.requests_in_flight),
             ("server.drain_ms", self.drain == running.drain),
             ("server.data", self.data == running.data),
+            ("server.handover", self.handover == running.handover),
             ("server.trust", self.trust == running.trust),
             ("deploy.token", self.deploy.token == running.deploy.token),
             ("connections", self.wire == running.wire),

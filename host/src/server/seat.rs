@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join, select};
 use tokio::sync::mpsc::Receiver;
 
 use super::dispatch::{Dispatcher, Parts};
@@ -16,7 +16,7 @@ use super::ground::Ground;
 use super::serving::Current;
 use super::snapshot::Snapshot;
 use super::swap::{Swap, attend};
-use super::{Control, Site, Stop, StopOthers, connections_allowed};
+use super::{Control, Leave, Site, Stop, StopOthers, connections_allowed};
 use crate::admin::{AdminService, Token};
 use crate::capabilities::Secret;
 use crate::event_loop::{Clock, EventLoop, Pending};
@@ -31,10 +31,10 @@ pub(super) struct Seat {
     /// What it serves at first.
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) swaps: Receiver<Swap>,
-    pub(super) listener: std::net::TcpListener,
+    pub(super) listeners: Vec<std::net::TcpListener>,
     pub(super) metrics: Arc<LoopMetrics>,
     pub(super) timeline: Timeline,
-    pub(super) stopped: Pending<()>,
+    pub(super) stopped: Pending<Leave>,
 }
 
 /// The second listener, on the loop that has it.
@@ -50,7 +50,7 @@ pub(super) struct Seated {
     acceptor: Acceptor<Dispatcher>,
     admin: Option<Acceptor<AdminService>>,
     current: Rc<Current>,
-    stopped: Pending<()>,
+    stopped: Pending<Leave>,
 }
 
 impl Seat {
@@ -80,7 +80,7 @@ impl Seat {
 
     /// Makes the loop and all that lives on it.
     pub(super) fn sit(self, second: Option<SecondListener>) -> io::Result<Seated> {
-        let Seat { index, site, snapshot, swaps, listener, metrics, timeline, stopped } = self;
+        let Seat { index, site, snapshot, swaps, listeners, metrics, timeline, stopped } = self;
         let event_loop = EventLoop::new(Clock::Real, metrics.clone())?;
         let handle = event_loop.handle();
         let client = Client::new(&handle, site.tls.clone(), snapshot.outbound_connections);
@@ -108,7 +108,9 @@ impl Seat {
             .connections
             .min(connections_allowed(&site.config, snapshot.outbound_connections));
         let acceptor = Acceptor::new(handle.clone(), dispatcher, wire_limits, metrics);
-        acceptor.listen(listener)?;
+        for listener in listeners {
+            acceptor.listen(listener)?;
+        }
         let admin = match second {
             Some(SecondListener { listener, control }) => {
                 let (remote, queue) = (handle.remote(), site.host_threads.queue_of_the_host());
@@ -139,12 +141,20 @@ impl Seated {
         let Seated { site, mut event_loop, acceptor, admin, current, stopped } = self;
         let handle = event_loop.handle();
         event_loop.run(async move {
-            stopped.await;
+            let why = stopped.await;
             site.ready.store(false, Ordering::Relaxed);
             site.log.write(Line::new("server").text("event", "draining"));
             let deadline = handle.sleep_until(handle.now() + site.config.drain);
             let drained = pin!(async {
-                acceptor.drain().await;
+                match (why, &admin) {
+                    // Operators reach this process until it ends, to see how it does.
+                    (Leave::Stopped, _) => acceptor.drain().await,
+                    (Leave::HandedOver, None) => acceptor.hand_over().await,
+                    // Operators reach the other process from now on.
+                    (Leave::HandedOver, Some(admin)) => {
+                        join(acceptor.hand_over(), admin.drain()).await;
+                    }
+                }
                 // What guests are about after their answers.
                 current.drain().await;
             });
@@ -154,7 +164,6 @@ impl Seated {
                     Line::new("server").text("event", "drain-deadline").number("connections", cut),
                 );
             }
-            drop(admin);
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::capabilities::StoreError;
 use crate::deployments::StoreFault;
@@ -25,6 +26,8 @@ pub enum StartError {
     Trust(TlsError),
     /// What was deployed while a server ran.
     Deployments(StoreFault),
+    /// The place for the process that comes next.
+    Handover(PathBuf, io::Error),
     /// A listening address.
     Listen(SocketAddr, io::Error),
     /// The machine refuses something else: a thread, a descriptor.
@@ -61,6 +64,12 @@ impl std::fmt::Display for StartError {
                      give hob the capability CAP_NET_BIND_SERVICE, or choose a port from 1024 up"
                 )
             }
+            StartError::Handover(path, error) => write!(
+                f,
+                "cannot wait at {} for the process that comes next: {error}; choose a path in a \
+                 folder of this user's with --handover",
+                path.display()
+            ),
             StartError::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
             StartError::System(what, error) => write!(f, "cannot {what}: {error}"),
         }

@@ -13,10 +13,10 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use http::StatusCode;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::channel::ReadBuffer;
-use super::connection::{self, Shared};
+use super::connection::{self, Shared, Stage};
 use super::{Service, WireLimits, refusal};
 use crate::event_loop::{Handle, TaskId, TcpListener, TcpStream, step_back};
 use crate::limits;
@@ -39,6 +39,15 @@ pub fn bind(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListen
     socket.bind(&address.into())?;
     socket.listen(limits::ACCEPT_BACKLOG)?;
     Ok(socket.into())
+}
+
+/// Takes a socket that listens already, and was bound by someone else.
+///
+/// # Errors
+/// When it is none for TCP.
+pub fn adopt(listener: std::net::TcpListener) -> io::Result<std::net::TcpListener> {
+    SockRef::from(&listener).set_tcp_nodelay(true)?;
+    Ok(listener)
 }
 
 /// The connections of one loop, from every socket it listens on for one service.
@@ -66,7 +75,7 @@ impl<S: Service> Acceptor<S> {
             limits,
             handle,
             buffer,
-            draining: Cell::new(false),
+            stage: Cell::new(Stage::Open),
             active: Cell::new(0),
         });
         Acceptor {
@@ -96,10 +105,7 @@ impl<S: Service> Acceptor<S> {
     /// in flight is answered.
     pub async fn drain(&self) {
         let inner = &self.inner;
-        inner.shared.draining.set(true);
-        for task in inner.listeners.borrow().iter().chain(inner.connections.borrow().iter()) {
-            inner.shared.handle.wake(*task);
-        }
+        inner.go_on_to(Stage::Draining);
         poll_fn(|cx| {
             if inner.listeners.borrow().is_empty() && inner.connections.borrow().is_empty() {
                 return Poll::Ready(());
@@ -108,6 +114,15 @@ impl<S: Service> Acceptor<S> {
             Poll::Pending
         })
         .await;
+    }
+
+    /// The same, for a listener whose socket another process goes on with: connections that are open get
+    /// some time to bring their last request.
+    pub async fn hand_over(&self) {
+        let Inner { shared, .. } = &*self.inner;
+        self.inner.go_on_to(Stage::Leaving);
+        shared.handle.sleep_until(shared.handle.now() + limits::HANDOVER_GRACE).await;
+        self.drain().await;
     }
 
     /// Connections open now.
@@ -122,9 +137,9 @@ async fn accept_all<S: Service>(inner: Rc<Inner<S>>, listener: TcpListener) {
     let handle = &inner.shared.handle;
     'accepting: loop {
         for _ in 0..limits::ACCEPTS_PER_TURN {
-            let accepted = poll_fn(|cx| match inner.shared.draining.get() {
-                true => Poll::Ready(None),
-                false => listener.poll_accept(cx).map(Some),
+            let accepted = poll_fn(|cx| match inner.shared.stage.get() {
+                Stage::Open => listener.poll_accept(cx).map(Some),
+                _ => Poll::Ready(None),
             });
             match accepted.await {
                 None => break 'accepting,
@@ -157,6 +172,13 @@ fn is_out_of_descriptors(error: &io::Error) -> bool {
 }
 
 impl<S: Service> Inner<S> {
+    fn go_on_to(&self, stage: Stage) {
+        self.shared.stage.set(stage);
+        for task in self.listeners.borrow().iter().chain(self.connections.borrow().iter()) {
+            self.shared.handle.wake(*task);
+        }
+    }
+
     fn take(inner: &Rc<Self>, stream: TcpStream, peer: SocketAddr) {
         inner.metrics.accepted.fetch_add(1, Ordering::Relaxed);
         if inner.connections.borrow().len() >= inner.shared.limits.connections {

@@ -35,10 +35,27 @@ pub(super) struct Shared<S> {
     pub(super) limits: WireLimits,
     pub(super) handle: Handle,
     pub(super) buffer: ReadBuffer,
-    /// Set once: no further request is taken, and idle connections close.
-    pub(super) draining: Cell<bool>,
+    pub(super) stage: Cell<Stage>,
     /// Connections that hyper is at work on.
     pub(super) active: Cell<usize>,
+}
+
+/// How far a listener is from its end. It only goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    /// It takes connections and requests.
+    Open,
+    /// It takes no more connections. Each that is open may bring one more request, and is told with the
+    /// answer that it was the last: a client whose request is on its way does not find it closed.
+    Leaving,
+    /// No further request is taken, and idle connections close.
+    Draining,
+}
+
+impl<S> Shared<S> {
+    fn is_draining(&self) -> bool {
+        self.stage.get() == Stage::Draining
+    }
 }
 
 /// How a connection's active phase ends.
@@ -104,7 +121,7 @@ async fn dormant<S>(channel: &RefCell<Channel>, shared: &Shared<S>) -> bool {
         if stream.poll_readable(cx).is_ready() {
             return Poll::Ready(true);
         }
-        if shared.draining.get() {
+        if shared.is_draining() {
             // A request that has arrived is answered, also when the kernel has not told yet.
             return Poll::Ready(stream.has_arrived());
         }
@@ -158,7 +175,7 @@ async fn active<S: Service>(
 ) -> Ended {
     let _active = Active::new(&shared.active);
     // A hyper that is told to close before it has seen the head again would never answer it.
-    let mut told_to_drain = answer.is_some() && shared.draining.get();
+    let mut told_to_drain = answer.is_some() && shared.stage.get() > Stage::Open;
     if let Some(answer) = answer {
         channel.borrow_mut().replay = calls.head_again(told_to_drain);
         calls.answer_with(answer);
@@ -178,8 +195,12 @@ async fn active<S: Service>(
         let mut done = http.as_mut().poll(cx).is_ready();
         // hyper closes at once when it is between two requests. So it reads first what has arrived,
         // also when the kernel has not told of it yet and this poll could not read it.
-        let is_told = || calls.in_flight() || !channel.borrow().stream.has_arrived();
-        if !done && shared.draining.get() && !told_to_drain && is_told() {
+        let is_last = match shared.stage.get() {
+            Stage::Open => false,
+            Stage::Leaving => calls.in_flight(),
+            Stage::Draining => calls.in_flight() || !channel.borrow().stream.has_arrived(),
+        };
+        if !done && is_last && !told_to_drain {
             told_to_drain = true;
             http.as_mut().graceful_shutdown();
             done = http.as_mut().poll(cx).is_ready();

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-pub use accept::{Acceptor, bind};
+pub use accept::{Acceptor, adopt, bind};
 pub use body::{BodyBroken, RequestBody};
 pub use client::{
     Client, Order, Origin, OutboundBody, Patience, PoolKey, Resolve, ResponseBody, SendFailed,

@@ -1,0 +1,179 @@
+//! A server whose place another process takes, with no request lost: by a path that both are given, or by
+//! sockets that systemd holds.
+
+use std::net::TcpListener;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::harness::{
+    END_OF_BODY, Hob, Scratch, TOKEN, TOKEN_TABLE, compile_cache, get, greeter, guest, hob,
+    unfinished, view,
+};
+
+/// A server that can be started again beside itself.
+struct Place {
+    scratch: Scratch,
+}
+
+impl Place {
+    fn new() -> Self {
+        let scratch = Scratch::new();
+        scratch.file("token", TOKEN);
+        Place { scratch }
+    }
+
+    fn start(&self, server: &str) -> Hob {
+        let text = format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\nhandover = \"s\"\n\
+             {server}\n{TOKEN_TABLE}{}",
+            guest("kitchen").toml()
+        );
+        let file = self.scratch.file("hob.toml", text);
+        let mut command = hob();
+        // A Unix socket's path is short, and the folder's is not.
+        command
+            .current_dir(self.scratch.path())
+            .arg("serve")
+            .arg(file.file_name().expect("a name"));
+        command.args(["--cache", compile_cache()]);
+        Hob::start(command, Vec::new(), None)
+    }
+}
+
+#[test]
+fn the_next_process_takes_the_sockets_and_the_one_before_finishes_what_it_has() {
+    let place = Place::new();
+    for (before, after) in [("loops = 1", "loops = 2"), ("loops = 2", "loops = 1")] {
+        let mut first = place.start(before);
+        let mut in_flight: Vec<_> = (0..4).map(|_| first.client()).collect();
+        in_flight.iter_mut().for_each(|client| client.send(unfinished("/kitchen/echo")));
+        first.wait_for_in_flight("kitchen", 4);
+        let mut idle = first.client();
+        idle.exchange(get("/kitchen/hello")).expect(200);
+
+        let second = place.start(after);
+        assert_eq!((second.address, second.admin), (first.address, first.admin));
+        // The connection that was idle brings one more request, and is told that it was the last.
+        let last = idle.exchange(get("/kitchen/hello")).expect(200);
+        assert_eq!(last.header("connection"), Some("close"));
+        idle.expect_closed();
+        for client in &mut in_flight {
+            client.send(END_OF_BODY);
+            assert_eq!(client.response().expect(200).text(), "hello");
+        }
+        assert!(first.wait().success());
+        second.expect_hello("kitchen");
+        // It can deploy, now that the one before has ended.
+        view(second.deploy("kitchen", &greeter("kitchen", "there")));
+        view(second.operate("POST", "/v1/tenants/default/handlers/kitchen/rollback", &[]));
+    }
+}
+
+#[test]
+fn no_request_fails_while_processes_follow_one_another() {
+    let place = Place::new();
+    let mut current = place.start("");
+    let address = current.address;
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut answers = 0;
+                    let mut client = crate::harness::Client::connect(address);
+                    while !done.load(Ordering::Relaxed) {
+                        let answer = client.exchange(get("/kitchen/hello")).expect(200);
+                        assert_eq!(answer.text(), "hello world\n");
+                        if answer.header("connection") == Some("close") {
+                            client = crate::harness::Client::connect(address);
+                        }
+                        answers += 1;
+                    }
+                    answers
+                })
+            })
+            .collect();
+        for _ in 0..3 {
+            let next = place.start("");
+            assert!(current.wait().success());
+            current = next;
+        }
+        done.store(true, Ordering::Relaxed);
+        for client in clients {
+            assert!(client.join().expect("no request failed") > 0);
+        }
+    });
+}
+
+#[test]
+fn a_path_that_no_one_listens_at_any_more_is_no_hindrance() {
+    let place = Place::new();
+    place.start("").kill();
+    assert!(place.scratch.join("s").exists());
+    place.start("").expect_hello("kitchen");
+}
+
+#[test]
+fn a_successor_that_does_not_come_to_serve_changes_nothing() {
+    let place = Place::new();
+    let first = place.start("");
+    let path = place.scratch.join("s");
+    // It takes the sockets, and leaves.
+    drop(std::os::unix::net::UnixStream::connect(&path).expect("a socket"));
+    let broken = place.scratch.file("broken.toml", "colour = \"red\"");
+    let outcome = crate::harness::run(
+        hob().arg("serve").arg(broken).args(["--handover"]).arg(&path).args(["--cache", "off"]),
+    );
+    assert!(!outcome.success, "{outcome:?}");
+    first.expect_hello("kitchen");
+    assert_eq!(first.ask_admin("/readyz").expect(200).text(), "ready\n");
+}
+
+#[test]
+fn sockets_that_systemd_holds_are_taken() {
+    let public = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let admin = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let scratch = Scratch::new();
+    let file = scratch.file("hob.toml", guest("kitchen").toml());
+    let serve = || {
+        // As systemd does it: descriptors 3 and 4, and the process's own id.
+        let mut command = Command::new("python3");
+        command.args(["-c", SYSTEMD]).args([fd(&public), fd(&admin)]);
+        command.arg(env!("CARGO_BIN_EXE_hob")).arg("serve").arg(&file);
+        command.args(["--cache", compile_cache(), "--loops", "2"]);
+        Hob::start(command, Vec::new(), None)
+    };
+    keep_over_exec(&public);
+    keep_over_exec(&admin);
+    let mut first = serve();
+    assert_eq!(first.address, public.local_addr().expect("an address"));
+    assert_eq!(first.admin, admin.local_addr().expect("an address"));
+    first.expect_hello("kitchen");
+    first.signal(rustix::process::Signal::TERM);
+    assert!(first.wait().success());
+    // Who connects between two processes waits, and is served by the next.
+    let mut waiting = crate::harness::Client::connect(first.address);
+    waiting.send(get("/kitchen/hello"));
+    let _second = serve();
+    assert_eq!(waiting.response().expect(200).text(), "hello world\n");
+}
+
+const SYSTEMD: &str = "
+import os, sys
+for place, number in enumerate(sys.argv[1:3]):
+    os.dup2(int(number), 100 + place)
+for place in range(2):
+    os.dup2(100 + place, 3 + place)
+os.environ['LISTEN_FDS'] = '2'
+os.environ['LISTEN_PID'] = str(os.getpid())
+os.execv(sys.argv[3], sys.argv[3:])
+";
+
+fn fd(listener: &TcpListener) -> String {
+    use std::os::fd::AsRawFd;
+    listener.as_raw_fd().to_string()
+}
+
+fn keep_over_exec(listener: &TcpListener) {
+    rustix::io::fcntl_setfd(listener, rustix::io::FdFlags::empty()).expect("a descriptor");
+}
