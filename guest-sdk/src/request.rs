@@ -1,5 +1,6 @@
 //! What the client asks for.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::mem;
 
@@ -150,6 +151,22 @@ impl Request {
     pub fn header(&self, name: impl AsRef<str>) -> Option<&str> {
         let value = headers::first(&self.fields, name.as_ref())?;
         str::from_utf8(value).ok()
+    }
+
+    /// The parameter of the route called `name`, decoded: what stands for `{name}` in the path of the
+    /// `[[route]]` that has led here. None if the route has no such parameter, or under another host
+    /// than Hob.
+    ///
+    /// ```
+    /// # use hob_sdk::{Request, http::Method};
+    /// // As it comes by a route with `path = "/users/{id}"`.
+    /// let request = Request::new(Method::GET, "/users/a%20b").with_header("hob-param-id", "a%20b");
+    /// assert_eq!(request.param("id").as_deref(), Some("a b"));
+    /// assert_eq!(request.param("name"), None);
+    /// ```
+    pub fn param(&self, name: &str) -> Option<Cow<'_, str>> {
+        let value = self.header(format!("hob-param-{name}"))?;
+        Some(percent_encoding::percent_decode_str(value).decode_utf8_lossy())
     }
 
     /// Every header field, name in lower case and value, in the order they came.

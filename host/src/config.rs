@@ -1,31 +1,41 @@
 //! Owns `hob.toml`: from the text to values that are checked. A fault names file, line and key,
 //! and what to write instead.
 
+mod cors;
 mod deploy;
 mod grants;
 mod handler;
 mod module;
 mod path;
+mod redirect;
 mod restart;
+mod route;
+mod schema;
 mod secrets;
+mod spanned;
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
-use toml::Spanned;
 
+pub use cors::CorsConfig;
 pub use deploy::{DeployConfig, TrialTerms};
 pub use handler::HandlerConfig;
 pub use module::ModuleConfig;
 pub use path::{check_path, path_of_name};
+pub use redirect::{AddressPart, RedirectConfig};
+pub use route::{FolderConfig, RouteConfig, TargetConfig, VariantConfig};
 
 use crate::capabilities::Grants;
 use crate::handlers::GuestLimits;
 use crate::limits;
+use crate::tenants::Pattern;
 use crate::wire::WireLimits;
+use spanned::Spanned;
 
 /// What a server is told to do.
 #[derive(Clone, Debug)]
@@ -60,6 +70,10 @@ pub struct Config {
     pub deploy: DeployConfig,
     /// The handlers.
     pub handlers: Vec<HandlerConfig>,
+    /// What routes want to be other of a handler.
+    pub variants: Vec<VariantConfig>,
+    /// The routes, beside the handlers' own paths.
+    pub routes: Vec<RouteConfig>,
     /// The modules they may offload to.
     pub modules: Vec<ModuleConfig>,
 }
@@ -85,6 +99,8 @@ impl Default for Config {
             tells_failures: false,
             deploy: DeployConfig::default(),
             handlers: Vec::new(),
+            variants: Vec::new(),
+            routes: Vec::new(),
             modules: Vec::new(),
         }
     }
@@ -110,8 +126,9 @@ impl std::fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "hob.toml")]
 struct File {
     #[serde(default)]
     server: Server,
@@ -123,11 +140,13 @@ struct File {
     limits: Limits,
     #[serde(default, rename = "handler")]
     handlers: Vec<Spanned<handler::File>>,
+    #[serde(default, rename = "route")]
+    routes: Vec<Spanned<route::File>>,
     #[serde(default, rename = "module")]
     modules: Vec<Spanned<module::File>>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Server {
     listen: Option<Spanned<String>>,
@@ -143,7 +162,7 @@ struct Server {
     trust: Option<PathBuf>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Connections {
     max: Option<Spanned<usize>>,
@@ -154,7 +173,7 @@ struct Connections {
     keep_alive_ms: Option<Spanned<u64>>,
 }
 
-#[derive(Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Limits {
     memory_mib: Option<Spanned<usize>>,
@@ -175,6 +194,19 @@ impl Config {
         Self::parse(path, &text)
     }
 
+    /// Every route: those that handlers have by their paths, then the others.
+    pub fn every_route(&self) -> impl Iterator<Item = RouteConfig> {
+        let of_handlers = self.handlers.iter().enumerate().filter_map(|(place, handler)| {
+            Some(RouteConfig {
+                pattern: Pattern::below(handler.path.as_ref()?),
+                tenant: handler.tenant.clone(),
+                target: TargetConfig::Handler(place),
+                cors: None,
+            })
+        });
+        of_handlers.chain(self.routes.iter().cloned())
+    }
+
     /// What anyone is granted, with whose it is.
     pub fn grants(&self) -> impl Iterator<Item = (&str, &Grants)> {
         let of_handlers = self.handlers.iter().map(|one| (one.tenant.as_str(), &one.grants));
@@ -186,7 +218,8 @@ impl Config {
     pub fn tenants(&self) -> impl Iterator<Item = &str> {
         let of_handlers = self.handlers.iter().map(|one| one.tenant.as_str());
         let of_modules = self.modules.iter().map(|one| one.tenant.as_str());
-        of_handlers.chain(of_modules).chain([handler::DEFAULT_TENANT])
+        let of_routes = self.routes.iter().map(|one| one.tenant.as_str());
+        of_handlers.chain(of_modules).chain(of_routes).chain([handler::DEFAULT_TENANT])
     }
 
     /// The folder for what is deployed while the server runs. No tenant's name begins with a dot.
@@ -207,9 +240,13 @@ impl Config {
             .then_some((listen, admin))
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+    /// Checks the text of a file at this path.
+    ///
+    /// # Errors
+    /// All faults that could be found at once.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let mut checker = Checker { path, text, faults: Vec::new() };
-        let config = match toml::from_str::<File>(text) {
+        let mut config = match toml::from_str::<File>(text) {
             Ok(file) => checker.config(file),
             Err(error) => {
                 let span = error.span().unwrap_or_default();
@@ -218,6 +255,7 @@ impl Config {
                 Config::default()
             }
         };
+        config.label_handlers();
         if checker.faults.is_empty() {
             Ok(config)
         } else {
@@ -239,18 +277,9 @@ fn explain(message: &str, place: &str) -> String {
         return format!("`{place}` comes twice");
     }
     let mut names = message.split('`').skip(1).step_by(2);
-    let nearest = message
-        .starts_with("unknown field")
-        .then(|| {
-            let wrong = names.next()?;
-            names
-                .map(|known| (strsim::damerau_levenshtein(wrong, known), known))
-                .min()
-                .filter(|(distance, _)| *distance <= 3)
-        })
-        .flatten();
-    match nearest {
-        Some((_, known)) => format!("{message}; did you mean `{known}`?"),
+    let nearest = message.starts_with("unknown field").then(|| nearest(names.next()?, names));
+    match nearest.flatten() {
+        Some(known) => format!("{message}; did you mean `{known}`?"),
         None => message.to_owned(),
     }
 }
@@ -269,6 +298,12 @@ pub fn check_name(key: &str, name: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The known name that looks most like a wrong one, if one does.
+fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let distances = known.map(|known| (strsim::damerau_levenshtein(wrong, known), known));
+    distances.min().filter(|(distance, _)| *distance <= 3).map(|(_, known)| known)
+}
+
 struct Checker<'a> {
     path: &'a Path,
     text: &'a str,
@@ -277,8 +312,12 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn fault(&mut self, at: usize, what: &str) {
-        let line = self.text[..at.min(self.text.len())].matches('\n').count() + 1;
+        let line = self.line(at);
         self.faults.push(format!("{}:{line}: {what}", self.path.display()));
+    }
+
+    fn line(&self, at: usize) -> usize {
+        self.text.as_bytes()[..at.min(self.text.len())].iter().filter(|b| **b == b'\n').count() + 1
     }
 
     fn config(&mut self, file: File) -> Config {
@@ -304,6 +343,13 @@ impl Checker<'_> {
         let listen = listen.and_then(|address| self.address("server.listen", &address));
         let modules = self.modules(file.modules);
         let general = self.limits(GuestLimits::default(), &file.limits, "limits");
+        if file.handlers.is_empty() && file.routes.is_empty() {
+            self.fault(0, "there is no [[handler]]: add one with `name` and `component`");
+        }
+        let named = route::named(&file.routes);
+        let (handlers, places) = self.handlers(file.handlers, &named, general, &modules);
+        let routed = self.routes(file.routes, &handlers);
+        self.conflicts(&handlers, &places, &routed);
         Config {
             listen: listen.unwrap_or(defaults.listen),
             admin,
@@ -334,7 +380,9 @@ impl Checker<'_> {
             trust: trust.map(|trust| self.folder().join(trust)),
             tells_failures: defaults.tells_failures,
             deploy: self.deploy(file.deploy),
-            handlers: self.handlers(file.handlers, general, &modules),
+            handlers,
+            variants: routed.variants,
+            routes: routed.routes,
             modules,
         }
     }

@@ -1,5 +1,6 @@
 //! Hob: one event loop serves WebAssembly components.
 pub mod admin;
+pub mod assets;
 pub mod capabilities;
 pub mod cli;
 pub mod config;

@@ -7,6 +7,7 @@ mod databases;
 mod deploying;
 mod offloading;
 mod outbound;
+mod routing;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ pub use databases::*;
 pub use deploying::*;
 pub use offloading::*;
 pub use outbound::*;
+pub use routing::*;
 
 // ---- The event loop -------------------------------------------------------------------------
 

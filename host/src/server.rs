@@ -2,9 +2,11 @@
 //! status in one place, changes what is served while it runs, and drains.
 
 mod access;
+mod answer;
 mod assembly;
 mod compression;
 mod control;
+mod cors;
 mod deployed;
 mod descriptors;
 mod dispatch;
@@ -14,6 +16,9 @@ mod handover;
 mod household;
 mod index;
 mod listeners;
+mod params;
+mod redirect;
+mod routing;
 mod seat;
 mod serving;
 mod snapshot;
@@ -330,7 +335,7 @@ struct Site {
 impl Site {
     /// Has the metrics tell of what is served.
     fn show(&self, snapshot: &Snapshot) {
-        let handlers = snapshot.handlers.iter().map(|one| one.deployment.metrics.clone());
+        let handlers = snapshot.whole_handlers().map(|one| one.deployment.metrics.clone());
         let handlers = handlers.chain([self.unrouted.clone()]).collect();
         *self.metrics.handlers.lock().expect("metrics") = handlers;
         let modules = snapshot.modules.iter().map(|one| one.module.metrics.clone()).collect();

@@ -115,8 +115,11 @@ fn faults_of_a_handler_are_named() {
     expect(handler("a", "isolation = \"none\""), &["hob.toml:4: `isolation`", "`none`", "`reuse`"]);
     expect(handler("a", "limits = { cpu_ms = 0 }"), &["hob.toml:4: `handler.limits.cpu_ms` is 0"]);
     expect(handler("a", "limits = { cpu = 1 }"), &["hob.toml:4:", "did you mean `cpu_ms`?"]);
-    expect(handler("a", "") + &handler("a", "path = \"/b\""), &["second handler", "`a`"]);
-    expect(handler("a", "") + &handler("b", "path = \"/a\""), &["second handler", "`/a`"]);
+    expect(
+        handler("a", "") + &handler("a", "path = \"/b\""),
+        &["a second handler of `default`", "`a`"],
+    );
+    expect(handler("a", "") + &handler("b", "path = \"/a\""), &["the path `/a/*`", "of line 1;"]);
 }
 
 #[test]

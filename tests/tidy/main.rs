@@ -1,5 +1,5 @@
 //! The rules of ARCHITECTURE.md that a machine can check: who imports whom, which crate is named
-//! where, no state in statics, files one can read in a sitting, and the treaty's copies.
+//! where, no state in statics, files one can read in a sitting, the treaty's copies, and the schema.
 
 #![expect(clippy::disallowed_methods, reason = "there is no loop to block")]
 
@@ -63,13 +63,15 @@ fn rooms_import_only_what_the_table_allows() {
         ("handlers", &["capabilities", "engine", "event_loop", "wire", "limits", "observe"]),
         ("jobs", &["capabilities", "engine", "event_loop", "wire", "limits", "observe"]),
         ("tenants", &["limits"]),
-        ("config", &["capabilities", "handlers", "jobs", "wire", "limits"]),
+        ("assets", &["event_loop", "wire", "limits"]),
+        ("config", &["assets", "capabilities", "handlers", "jobs", "tenants", "wire", "limits"]),
         ("deployments", &["limits"]),
         ("admin", &["event_loop", "wire", "observe", "limits"]),
         (
             "server",
             &[
                 "admin",
+                "assets",
                 "capabilities",
                 "config",
                 "deployments",
@@ -158,7 +160,7 @@ fn imports_are_seen_in_every_form() {
 
 #[test]
 fn a_big_dependency_is_named_in_its_room_only() {
-    let homes: [(&str, &[&str]); 16] = [
+    let homes: [(&str, &[&str]); 18] = [
         ("mio", &["host/src/event_loop/"]),
         ("tokio::runtime", &["host/src/event_loop/host_threads.rs"]),
         ("hyper::", &["host/src/wire/"]),
@@ -173,8 +175,10 @@ fn a_big_dependency_is_named_in_its_room_only() {
         ("clap::", &["host/src/cli/"]),
         ("anyhow::", &["host/src/cli/"]),
         ("rustls::", &["host/src/wire/"]),
-        ("cap_std::", &["host/src/capabilities/"]),
+        ("cap_std::", &["host/src/assets/", "host/src/capabilities/"]),
+        ("mime_guess::", &["host/src/assets/"]),
         ("toml::", &["host/src/config"]),
+        ("schemars::", &["host/src/config"]),
     ];
     let mut faults = Vec::new();
     for (path, text) in sources(&["host/src"]) {
@@ -310,6 +314,11 @@ fn the_two_generations_of_the_handler_interface_say_the_same() {
     for field in ["method: method,", "target: string,", "headers: list<field>,", "status: u16,"] {
         assert!(async_text.contains(field) && sync_text.contains(field), "{field}");
     }
+}
+
+#[test]
+fn the_schema_of_hob_toml_is_that_of_the_code() {
+    expect_derived("docs/hob.schema.json", &hob::config::Config::schema());
 }
 
 /// The text from `start` to the closing brace, without the indentation.

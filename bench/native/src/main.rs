@@ -1,7 +1,8 @@
 //! Hob's event loop without Wasm: HTTP with a native handler, which the benchmark takes for the limit
-//! of what a Wasm handler on the same loop could reach; and the way to a host thread and back.
+//! of what a Wasm handler on the same loop could reach; the way to a host thread and back; and the look-up of a route.
 
 mod hop;
+mod routes;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -40,9 +41,10 @@ impl Service for Hello {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let usage = "usage: hob-bench-native ADDRESS | hop";
+    let usage = "usage: hob-bench-native ADDRESS | hop | routes";
     match std::env::args().nth(1).ok_or(usage)?.as_str() {
         "hop" => hop::measure(),
+        "routes" => routes::measure(),
         address => serve(address).map(|never| match never {}),
     }
 }

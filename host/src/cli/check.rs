@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::target::Build;
 use super::{server_options, target};
-use crate::config::{Config, HandlerConfig, ModuleConfig};
+use crate::config::{Config, ModuleConfig, RouteConfig, TargetConfig, VariantConfig};
 use crate::engine::{Cache, ComponentFile, Engines};
 use crate::server::{Builder, Deployed, Files, StartError};
 
@@ -32,8 +32,10 @@ impl Check {
     pub(super) fn run(self) -> Result<()> {
         let config = target::resolve(&self.target, Build::Not, false)?;
         let cache = server_options::cache(self.cache)?;
-        let faults = config.handlers.iter().filter(|handler| !report(handler, &cache)).count();
+        let places = 0..config.handlers.len();
+        let faults = places.filter(|place| !report(&config, *place, &cache)).count();
         let unfit = config.modules.iter().filter(|module| !report_module(module, &cache)).count();
+        report_routes(&config);
         if faults > 0 {
             bail!("{faults} of {} handlers cannot be served", config.handlers.len());
         }
@@ -45,13 +47,21 @@ impl Check {
 }
 
 /// Prints what is known of a handler; false when it cannot be served.
-fn report(handler: &HandlerConfig, cache: &Cache) -> bool {
-    println!("{} ({})", handler.name, handler.component.display());
+fn report(config: &Config, place: usize, cache: &Cache) -> bool {
+    let handler = &config.handlers[place];
+    println!("{} ({})", handler.label, handler.component.display());
     if let Ok(component) = ComponentFile::read(&handler.component) {
         list("exports", &component.exports);
         list("imports", &component.imports);
     }
-    let one = Config { handlers: vec![handler.clone()], ..Config::default() };
+    let of_routes = config.variants.iter().filter(|variant| variant.handler == place);
+    let one = Config {
+        handlers: vec![handler.clone()],
+        variants: of_routes
+            .map(|variant| VariantConfig { handler: 0, ..variant.clone() })
+            .collect(),
+        ..Config::default()
+    };
     match deploy(&one, cache) {
         Ok(deployed) => {
             for deployment in deployed.deployments() {
@@ -64,6 +74,26 @@ fn report(handler: &HandlerConfig, cache: &Cache) -> bool {
             eprintln!("hob: {error}");
             false
         }
+    }
+}
+
+/// Prints which requests go where.
+fn report_routes(config: &Config) {
+    println!("routes");
+    for RouteConfig { pattern, target, cors, .. } in config.every_route() {
+        let target = match target {
+            TargetConfig::Handler(place) => config.handlers[place].label.clone(),
+            TargetConfig::Variant(place) => {
+                let handler = &config.handlers[config.variants[place].handler];
+                format!("{}, as the route wants it", handler.label)
+            }
+            TargetConfig::Folder(folder) => format!("the folder {}", folder.folder.display()),
+            TargetConfig::Redirect(redirect) => {
+                format!("{} {}", redirect.status.as_u16(), redirect.address())
+            }
+        };
+        let cors = if cors.is_some() { ", with cors" } else { "" };
+        println!("  {pattern} -> {target}{cors}");
     }
 }
 

@@ -12,6 +12,7 @@ mod operator;
 mod reload;
 mod rollback;
 mod running;
+mod schema;
 mod serve;
 mod server_options;
 mod target;
@@ -47,6 +48,7 @@ enum Verb {
     Undeploy(undeploy::Undeploy),
     Reload(reload::Reload),
     Drain(drain::Drain),
+    Schema(schema::Schema),
 }
 
 /// Runs the command the process was started with.
@@ -63,6 +65,7 @@ pub fn main() -> ExitCode {
         Verb::Undeploy(undeploy) => undeploy.run(),
         Verb::Reload(reload) => reload.run(),
         Verb::Drain(drain) => drain.run(),
+        Verb::Schema(schema) => schema.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,11 +1,13 @@
 //! Owns the table `[deploy]`: what is asked of those who deploy while the server runs, and of what they
 //! deploy.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
-use toml::{Spanned, Value};
+use toml::Value;
 
 use super::Checker;
-use super::secrets::Source;
+use super::secrets::{Source, Written};
+use super::spanned::Spanned;
 use crate::capabilities::Secret;
 use crate::limits;
 
@@ -37,9 +39,12 @@ impl Default for TrialTerms {
     }
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Deploy")]
 pub(super) struct File {
+    /// What operators must show; by default what hob has put into a file.
+    #[schemars(with = "Option<Written>")]
     token: Option<Spanned<Value>>,
     trial_requests: Option<Spanned<u32>>,
     trial_failures_percent: Option<Spanned<u32>>,

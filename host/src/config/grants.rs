@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
-use toml::Spanned;
 
 use super::Checker;
+use super::spanned::Spanned;
 use crate::capabilities::{Access, Egress, EgressRule, Grants, SqlGrant};
 use crate::limits;
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Grants")]
 pub(super) struct File {
     files: Option<Spanned<String>>,
     fetch: Option<Vec<Spanned<Destination>>>,
@@ -26,7 +28,7 @@ pub(super) struct File {
 }
 
 /// Where requests may go: `"https://api.example.com"`, or the same with more said of it.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "write \"https://host\" or { to = \"https://host\", private = true }"
@@ -36,7 +38,7 @@ enum Destination {
     Table(DestinationTable),
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct DestinationTable {
     to: String,
@@ -45,7 +47,7 @@ struct DestinationTable {
 }
 
 /// A database, as `"write"` or as a table.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "write \"read\", \"write\", or a table with `access`, and `migrations` and `max_mib` if wanted"
@@ -55,7 +57,7 @@ enum Sql {
     Table(SqlTable),
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SqlTable {
     access: String,

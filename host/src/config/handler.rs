@@ -1,28 +1,33 @@
 //! Owns the tables `[[handler]]`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
-use toml::Spanned;
 
 use super::module::ModuleConfig;
-use super::{Checker, Limits, grants, path, secrets};
+use super::spanned::Spanned;
+use super::{Checker, Config, Limits, grants, path, secrets};
 use crate::capabilities::{Grants, Settings};
 use crate::handlers::{GuestLimits, Isolation};
 
 /// One handler.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandlerConfig {
-    /// Its name in the log and the metrics.
+    /// Its name; another tenant may have a handler of the same.
     pub name: String,
+    /// What it is called in the log and the metrics: its name, after its tenant's and a slash where
+    /// several tenants have a handler of this name.
+    pub label: String,
     /// Whose it is: handlers of one tenant share what it keeps.
     pub tenant: String,
     /// Its component's file.
     pub component: PathBuf,
-    /// The path below which it answers.
-    pub path: String,
+    /// The path below which it answers, if it has one beside those of the routes that name it.
+    pub path: Option<String>,
     /// How its instances are used; by default as its generation of WASI suggests.
     pub isolation: Option<Isolation>,
     /// What it may use.
@@ -42,9 +47,10 @@ impl HandlerConfig {
     pub fn new(name: &str, component: PathBuf, path: String) -> Self {
         HandlerConfig {
             name: name.to_owned(),
+            label: name.to_owned(),
             tenant: DEFAULT_TENANT.to_owned(),
             component,
-            path,
+            path: Some(path),
             isolation: None,
             limits: GuestLimits::default(),
             environment: Vec::new(),
@@ -55,11 +61,30 @@ impl HandlerConfig {
     }
 }
 
+impl Config {
+    /// Gives each handler the name that it has in the log and the metrics: its tenant's before its own
+    /// where several tenants have a handler of that name.
+    pub fn label_handlers(&mut self) {
+        let mut owners: BTreeMap<String, usize> = BTreeMap::new();
+        for handler in &self.handlers {
+            *owners.entry(handler.name.clone()).or_default() += 1;
+        }
+        for handler in &mut self.handlers {
+            let is_alone = owners[&handler.name] == 1;
+            handler.label = match is_alone {
+                true => handler.name.clone(),
+                false => format!("{}/{}", handler.tenant, handler.name),
+            };
+        }
+    }
+}
+
 /// Whose a handler is that names no tenant.
 pub(super) const DEFAULT_TENANT: &str = "default";
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Handler")]
 pub(super) struct File {
     name: Spanned<String>,
     tenant: Option<Spanned<String>>,
@@ -81,28 +106,33 @@ pub(super) struct File {
 }
 
 impl Checker<'_> {
+    /// The handlers, and where each begins in the text. Those in `routed`, by tenant and name, have no
+    /// path that they do not give.
     pub(super) fn handlers(
         &mut self,
         files: Vec<Spanned<File>>,
+        routed: &BTreeSet<(String, String)>,
         general: GuestLimits,
         modules: &[ModuleConfig],
-    ) -> Vec<HandlerConfig> {
-        if files.is_empty() {
-            self.fault(0, "there is no [[handler]]: add one with `name` and `component`");
-        }
+    ) -> (Vec<HandlerConfig>, Vec<usize>) {
         let mut handlers: Vec<HandlerConfig> = Vec::new();
+        let (mut keys, mut places) = (BTreeSet::new(), Vec::new());
         for file in files {
             let at = file.span().start;
-            let handler = self.handler(file.into_inner(), general, modules);
-            if handlers.iter().any(|other| other.name == handler.name) {
-                self.fault(at, &format!("a second handler has the name `{}`", handler.name));
+            let has_path = file.get_ref().path.is_some();
+            let mut handler = self.handler(file.into_inner(), general, modules);
+            let key = (handler.tenant.clone(), handler.name.clone());
+            if !has_path && routed.contains(&key) {
+                handler.path = None;
             }
-            if handlers.iter().any(|other| other.path == handler.path) {
-                self.fault(at, &format!("a second handler has the path `{}`", handler.path));
+            if !keys.insert(key) {
+                let (tenant, name) = (&handler.tenant, &handler.name);
+                self.fault(at, &format!("a second handler of `{tenant}` has the name `{name}`"));
             }
             handlers.push(handler);
+            places.push(at);
         }
-        handlers
+        (handlers, places)
     }
 
     fn handler(
@@ -125,14 +155,7 @@ impl Checker<'_> {
                 given.trim_end_matches('/').to_owned()
             }
         };
-        let isolation = file.isolation.and_then(|text| {
-            text.get_ref()
-                .parse()
-                .map_err(|why: String| {
-                    self.fault(text.span().start, &format!("`isolation`: {why}"));
-                })
-                .ok()
-        });
+        let isolation = file.isolation.and_then(|text| self.isolation(&text));
         let component = self.folder().join(file.component.get_ref());
         HandlerConfig {
             tenant,
@@ -144,5 +167,13 @@ impl Checker<'_> {
             compress: file.compress,
             ..HandlerConfig::new(&name, component, path)
         }
+    }
+
+    pub(super) fn isolation<T: FromStr<Err = String>>(
+        &mut self,
+        text: &Spanned<String>,
+    ) -> Option<T> {
+        let parsed = text.get_ref().parse();
+        parsed.map_err(|why| self.fault(text.span().start, &format!("`isolation`: {why}"))).ok()
     }
 }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
-use toml::Spanned;
 
 use super::handler::DEFAULT_TENANT;
-use super::{Checker, grants, secrets};
+use super::spanned::Spanned;
+use super::{Checker, grants, nearest, secrets};
 use crate::capabilities::{Grants, JobLimits, Settings};
 use crate::jobs::JobIsolation;
 use crate::limits;
@@ -34,8 +35,9 @@ pub struct ModuleConfig {
     pub grants: Grants,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Module")]
 pub(super) struct File {
     name: Spanned<String>,
     tenant: Option<Spanned<String>>,
@@ -53,8 +55,9 @@ pub(super) struct File {
     secrets: Option<Spanned<secrets::Sources>>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ModuleLimits")]
 struct Limits {
     memory_mib: Option<Spanned<usize>>,
     cpu_ms: Option<Spanned<u64>>,
@@ -84,14 +87,7 @@ impl Checker<'_> {
     fn module(&mut self, at: usize, file: File) -> ModuleConfig {
         let name = self.name("name", &file.name);
         let tenant = file.tenant.map(|tenant| self.name("tenant", &tenant));
-        let isolation = file.isolation.and_then(|text| {
-            text.get_ref()
-                .parse()
-                .map_err(|why: String| {
-                    self.fault(text.span().start, &format!("`isolation`: {why}"));
-                })
-                .ok()
-        });
+        let isolation = file.isolation.and_then(|text| self.isolation(&text));
         let grants = self.grants(file.grants);
         if !grants.offload.is_empty() {
             self.fault(at, "`grants.offload`: a module cannot offload; grant it to a handler");
@@ -150,13 +146,8 @@ impl Checker<'_> {
             if own.contains(&wrong.as_str()) {
                 continue;
             }
-            let nearest = own
-                .iter()
-                .map(|known| (strsim::damerau_levenshtein(wrong, known), *known))
-                .min()
-                .filter(|(distance, _)| *distance <= 3);
-            let advice = match nearest {
-                Some((_, known)) => format!("did you mean `{known}`?"),
+            let advice = match nearest(wrong, own.iter().copied()) {
+                Some(known) => format!("did you mean `{known}`?"),
                 None => format!("add a [[module]] with `name = \"{wrong}\"` and `file`"),
             };
             let what = format!(

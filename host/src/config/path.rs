@@ -40,6 +40,21 @@ fn as_requested(path: &str) -> String {
     requested
 }
 
+/// The same of a path in which parameters stand in braces.
+pub(super) fn as_requested_with_params(path: &str) -> String {
+    as_requested(path).replace("%7B", "{").replace("%7D", "}")
+}
+
+/// The same of an address, or a part of one: it may have a query and a fragment too.
+pub(super) fn as_address(text: &str) -> String {
+    text.split_inclusive(['?', '#', '[', ']'])
+        .map(|part| match part.strip_suffix(['?', '#', '[', ']']) {
+            Some(before) => as_requested(before) + &part[before.len()..],
+            None => as_requested(part),
+        })
+        .collect()
+}
+
 fn push(path: &mut String, byte: u8, stays: bool) {
     if stays {
         path.push(char::from(byte));

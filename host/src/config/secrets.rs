@@ -1,14 +1,18 @@
 //! Owns a handler's `config` and `secrets`. Secrets are read here, once; no fault says what is in one.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use toml::{Spanned, Value};
+use toml::Value;
+
+use super::spanned::Spanned;
 
 use super::Checker;
 use crate::capabilities::{Secret, Settings};
@@ -22,6 +26,31 @@ pub(super) enum Source {
 
 /// Where a handler's secrets are; none where that is no table. By hand for the same reason.
 pub(super) struct Sources(Option<BTreeMap<String, Spanned<Value>>>);
+
+/// What a person may write there.
+#[derive(JsonSchema)]
+#[schemars(rename = "Secret", rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(super) enum Written {
+    /// A file, relative to the folder of hob.toml.
+    File(String),
+    /// A variable of the environment in which hob is started.
+    Env(String),
+}
+
+impl JsonSchema for Sources {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Secrets".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        BTreeMap::<String, Written>::json_schema(generator)
+    }
+}
 
 impl<'de> Deserialize<'de> for Sources {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

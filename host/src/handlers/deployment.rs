@@ -1,6 +1,7 @@
 //! Owns a component as it is deployed: compiled, linked, with its isolation and its limits.
 //! The loops share it.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,8 +74,8 @@ impl Default for GuestLimits {
 pub struct Plan {
     /// The handler's name.
     pub name: String,
-    /// The path below which it answers.
-    pub path: String,
+    /// The path below which it answers, if it has one of its own.
+    pub path: Option<String>,
     /// How its instances are used; none: as its generation suggests.
     pub isolation: Option<Isolation>,
     /// What it may use.
@@ -91,8 +92,8 @@ pub struct Plan {
 pub struct Deployment {
     /// The handler's name.
     pub name: String,
-    /// The path below which it answers.
-    pub path: String,
+    /// The path below which it answers, if it has one of its own.
+    pub path: Option<String>,
     /// The content of its component.
     pub digest: ContentDigest,
     /// The export it is called through.
@@ -107,8 +108,23 @@ pub struct Deployment {
     pub compress: bool,
     /// What is counted of it.
     pub metrics: Arc<HandlerMetrics>,
+    /// Whether it is another deployment's code, with other limits.
+    pub is_variant: bool,
     pub(super) engine: Engine,
-    pub(super) linked: Linked,
+    pub(super) linked: Arc<Linked>,
+    /// For what is said of it.
+    file: PathBuf,
+}
+
+/// What is other in a variant of a deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Variation {
+    /// How its instances are used; none: as those of the deployment.
+    pub isolation: Option<Isolation>,
+    /// What it may use.
+    pub limits: GuestLimits,
+    /// Whether its answers are compressed for clients that take it.
+    pub compress: bool,
 }
 
 /// Why a component cannot be deployed. The message names it and says what to do.
@@ -117,7 +133,7 @@ pub enum DeployError {
     /// It exports nothing that answers a request.
     NoHandler {
         /// The file.
-        path: std::path::PathBuf,
+        path: PathBuf,
         /// What it does export.
         exports: Vec<String>,
     },
@@ -126,7 +142,7 @@ pub enum DeployError {
     /// The isolation mode does not go with its generation.
     Isolation {
         /// The file.
-        path: std::path::PathBuf,
+        path: PathBuf,
     },
 }
 
@@ -177,9 +193,7 @@ impl Deployment {
             Generation::Wasi02 => Isolation::Fresh,
             Generation::Wasi03 => Isolation::Shared,
         });
-        if isolation == Isolation::Shared && generation == Generation::Wasi02 {
-            return Err(DeployError::Isolation { path: file() });
-        }
+        check_isolation(isolation, generation, &component.path)?;
         let joined = compiler
             .join(component, generation, Audience::Handler, (&plan.name, &plan.grants))
             .map_err(DeployError::Join)?;
@@ -195,8 +209,46 @@ impl Deployment {
             isolation,
             limits: plan.limits,
             compress: plan.compress,
+            is_variant: false,
             engine: joined.engine,
-            linked,
+            linked: Arc::new(linked),
+            file: component.path.clone(),
         }))
     }
+
+    /// The same code with other limits. What is counted of it is counted with the rest.
+    ///
+    /// # Errors
+    /// When the isolation mode does not go with its generation.
+    pub fn variant(&self, variation: Variation) -> Result<Arc<Self>, DeployError> {
+        let Variation { isolation, limits, compress } = variation;
+        let isolation = isolation.unwrap_or(self.isolation);
+        check_isolation(isolation, self.lane.generation(), &self.file)?;
+        Ok(Arc::new(Deployment {
+            name: self.name.clone(),
+            path: None,
+            lane: self.lane,
+            isolation,
+            limits,
+            compress,
+            metrics: self.metrics.clone(),
+            digest: self.digest,
+            imports: self.imports.clone(),
+            is_variant: true,
+            engine: self.engine.clone(),
+            linked: self.linked.clone(),
+            file: self.file.clone(),
+        }))
+    }
+}
+
+fn check_isolation(
+    isolation: Isolation,
+    generation: Generation,
+    file: &Path,
+) -> Result<(), DeployError> {
+    if isolation == Isolation::Shared && generation == Generation::Wasi02 {
+        return Err(DeployError::Isolation { path: file.to_owned() });
+    }
+    Ok(())
 }

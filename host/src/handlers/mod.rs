@@ -19,7 +19,7 @@ mod response;
 mod shared;
 mod warming;
 
-pub use deployment::{DeployError, Deployment, GuestLimits, Isolation, Plan};
+pub use deployment::{DeployError, Deployment, GuestLimits, Isolation, Plan, Variation};
 pub use failure::Failure;
 pub use invocation::GuestBody;
 pub use lane::Lane;

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::{Method, Request};
 use http_body::{Body, Frame, SizeHint};
 
-use super::compression::AnswerBody;
+use super::answer::AnswerBody;
 use crate::handlers::BodyFailed;
 use crate::limits;
 use crate::observe::{HandlerMetrics, Happening, Line, Log, Timeline};

@@ -1,20 +1,21 @@
 //! Owns the step from code that is ready to a snapshot that can be served: everything a handler needs
 //! of its tenant's is opened, and what the snapshot before it had is taken over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use super::StartError;
 use super::deployed::Deployed;
 use super::descriptors::outbound_allowed;
 use super::household::Households;
-use super::snapshot::{ServedHandler, ServedModule, Snapshot};
+use super::routing::Routing;
+use super::snapshot::{ServedFolder, ServedHandler, ServedModule, Snapshot};
 use super::trial::Trial;
 use crate::admin::HandlerName;
-use crate::config::{Config, TrialTerms};
+use crate::capabilities::Grants;
+use crate::config::{Config, RouteConfig, TargetConfig, TrialTerms};
 use crate::event_loop::{HostThreads, OffloadThreads};
 use crate::observe::Timeline;
-use crate::tenants::Routes;
 use crate::wire::Tls;
 
 /// What snapshots are made with. It outlives them.
@@ -48,10 +49,10 @@ impl Assembly {
         if let Some(name) = on_trial {
             handlers.iter_mut().for_each(|one| begin_trial(one, name, config.deploy.trial));
         }
-        let paths = handlers.iter().enumerate();
-        let routes = Routes::new(paths.map(|(index, one)| (one.config.path.clone(), index)));
+        let folders = self.folders(config, deployed)?;
+        let routing = Routing::new(config);
         let outbound_connections = outbound_allowed(config, self.loops);
-        Ok(Arc::new(Snapshot { handlers, modules, routes, outbound_connections }))
+        Ok(Arc::new(Snapshot { handlers, modules, folders, routing, outbound_connections }))
     }
 
     /// Loading the system's certificates takes a while, and most servers need none.
@@ -108,13 +109,12 @@ impl Assembly {
         before: &Snapshot,
         modules: &[Arc<ServedModule>],
     ) -> Result<Vec<Arc<ServedHandler>>, StartError> {
-        let known: BTreeMap<_, _> = before
-            .handlers
-            .iter()
-            .map(|one| ((one.config.tenant.as_str(), one.config.name.as_str()), one))
-            .collect();
+        let known: HashMap<_, _> =
+            before.handlers.iter().map(|one| (Arc::as_ptr(&one.deployment), one)).collect();
         let mut handlers = Vec::new();
-        for (config, deployment) in &deployed.handlers {
+        let whole = deployed.handlers.iter().map(|(config, deployment)| (config, deployment));
+        let variants = deployed.variants.iter().map(|one| (&one.config, &one.code));
+        for (config, deployment) in whole.chain(variants) {
             let granted: Vec<_> = modules
                 .iter()
                 .filter(|one| {
@@ -123,7 +123,7 @@ impl Assembly {
                 })
                 .cloned()
                 .collect();
-            let key = (config.tenant.as_str(), config.name.as_str());
+            let key = Arc::as_ptr(deployment);
             let same = known.get(&key).filter(|one| one.is_of(config, deployment, &granted));
             if let Some(same) = same {
                 handlers.push(Arc::clone(same));
@@ -142,6 +142,23 @@ impl Assembly {
             }));
         }
         Ok(handlers)
+    }
+}
+
+impl Assembly {
+    /// The folders of routes, each read in the turn of its tenant.
+    fn folders(
+        &mut self,
+        config: &Config,
+        deployed: &Deployed,
+    ) -> Result<Vec<ServedFolder>, StartError> {
+        let mut folders = Vec::new();
+        let is_folder = |route: &&RouteConfig| matches!(route.target, TargetConfig::Folder(_));
+        for (route, (_, folder)) in config.routes.iter().filter(is_folder).zip(&deployed.folders) {
+            let household = self.households.open(&route.tenant, &Grants::default())?;
+            folders.push(ServedFolder { folder: folder.clone(), queue: household.queue });
+        }
+        Ok(folders)
     }
 }
 

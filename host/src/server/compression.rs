@@ -7,20 +7,25 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, VARY,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
+    ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, VARY,
 };
 use http::response::Parts;
 use http::{Response, StatusCode};
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body, Frame};
 
+use super::answer::AnswerBody;
 use crate::event_loop::{Pending, Refused, Work};
 use crate::handlers::{BodyFailed, GuestBody, Handler};
 use crate::limits;
-use crate::wire::{Coding, Encoder, RequestId, encode};
+use crate::wire::{Coding, Encoder, RequestId, codings_accepted, encode};
+
+/// Of several that a client likes as much, the one that takes the least time.
+const PREFERRED: [Coding; 3] = [Coding::Zstd, Coding::Brotli, Coding::Gzip];
 
 const COMPRESS: Work = Work::quick("server.compress");
 
@@ -47,7 +52,7 @@ pub(super) struct Wish {
 impl Wish {
     pub(super) fn of(request: &HeaderMap, is_head: bool, id: RequestId) -> Self {
         let known = request.get_all(IF_NONE_MATCH).iter().cloned().collect();
-        Wish { coding: negotiate(request), is_head, id, known }
+        Wish { coding: codings_accepted(request, &PREFERRED).first().copied(), is_head, id, known }
     }
 }
 
@@ -56,39 +61,6 @@ impl Wish {
         let mut tags = self.known.iter().flat_map(|known| known.as_bytes().split(|b| *b == b','));
         tags.any(|known| known.trim_ascii() == tag)
     }
-}
-
-/// The coding with the highest quality; of several the one that takes the least time.
-fn negotiate(request: &HeaderMap) -> Option<Coding> {
-    let named: Vec<(String, u32)> = request
-        .get_all(ACCEPT_ENCODING)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(quality)
-        .collect();
-    let of = |name: &str| named.iter().find(|(named, _)| named == name).map(|(_, q)| *q);
-    let any = of("*");
-    // Who does not name it takes it, but would not send the field for it.
-    let identity = of("identity").unwrap_or(0);
-    let mut best = None;
-    for coding in [Coding::Zstd, Coding::Brotli, Coding::Gzip] {
-        let alias = if coding == Coding::Gzip { of("x-gzip") } else { None };
-        let q = of(coding.name()).or(alias).or(any).unwrap_or(0);
-        if q > 0 && q >= identity && best.is_none_or(|(_, least)| q > least) {
-            best = Some((coding, q));
-        }
-    }
-    best.map(|(coding, _)| coding)
-}
-
-/// A coding's name and its quality in thousandths. One that cannot be read is none.
-fn quality(item: &str) -> (String, u32) {
-    let mut parts = item.split(';').map(str::trim);
-    let name = parts.next().unwrap_or_default().to_ascii_lowercase();
-    let q = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-    let q = q.map_or(Some(1.0), |q| q.parse::<f32>().ok().filter(|q| (0.0..=1.0).contains(q)));
-    (name, (q.unwrap_or(0.0) * 1000.0) as u32)
 }
 
 impl Compression {
@@ -270,34 +242,6 @@ async fn compressed(coding: Coding, bytes: Bytes, handler: &Handler, wish: &Wish
     outcome.ok().filter(|small| small.len() < length).map(Bytes::from)
 }
 
-/// An answer's body on its way out.
-pub(super) enum AnswerBody {
-    Plain(GuestBody),
-    Compressed(Box<CompressedBody>),
-}
-
-impl AnswerBody {
-    /// Time the guest has held the loop for this request so far.
-    pub(super) fn on_loop(&self) -> std::time::Duration {
-        match self {
-            AnswerBody::Plain(body) => body.on_loop(),
-            AnswerBody::Compressed(compressed) => compressed.body.on_loop(),
-        }
-    }
-
-    /// Whether all of it is here already.
-    pub(super) fn is_whole(&self) -> bool {
-        matches!(self, AnswerBody::Plain(body) if body.is_whole())
-    }
-
-    /// Says that no one will ask for the body.
-    pub(super) fn discard(&mut self) {
-        if let AnswerBody::Plain(body) = self {
-            body.discard();
-        }
-    }
-}
-
 /// A streamed body that is compressed piece by piece. Each piece is sent when it is compressed, so that
 /// nothing that the handler has said is held back; the next is asked for then.
 pub(super) struct CompressedBody {
@@ -358,7 +302,16 @@ impl Step {
 }
 
 impl CompressedBody {
-    fn poll_frame(
+    /// Time the guest has held the loop for this request so far.
+    pub(super) fn on_loop(&self) -> Duration {
+        self.body.on_loop()
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        matches!(self.state, State::Ended)
+    }
+
+    pub(super) fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFailed>>> {
@@ -441,34 +394,5 @@ impl CompressedBody {
     fn fail(&mut self, failed: BodyFailed) -> Poll<Option<Result<Frame<Bytes>, BodyFailed>>> {
         self.state = State::Ended;
         Poll::Ready(Some(Err(failed)))
-    }
-}
-
-impl Body for AnswerBody {
-    type Data = Bytes;
-    type Error = BodyFailed;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyFailed>>> {
-        match &mut *self {
-            AnswerBody::Plain(body) => Pin::new(body).poll_frame(cx),
-            AnswerBody::Compressed(compressed) => compressed.poll_frame(cx),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            AnswerBody::Plain(body) => body.is_end_stream(),
-            AnswerBody::Compressed(compressed) => matches!(compressed.state, State::Ended),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            AnswerBody::Plain(body) => body.size_hint(),
-            AnswerBody::Compressed(_) => SizeHint::default(),
-        }
     }
 }

@@ -5,17 +5,31 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::StartError;
+use crate::assets::Folder;
 use crate::capabilities::Compiler;
-use crate::config::{Config, HandlerConfig, ModuleConfig};
+use crate::config::{
+    Config, FolderConfig, HandlerConfig, ModuleConfig, TargetConfig, VariantConfig,
+};
 use crate::engine::{Cache, ComponentFile, Engines};
-use crate::handlers::{Deployment, Plan};
+use crate::handlers::{Deployment, Plan, Variation};
 use crate::jobs::{Module, ModulePlan};
 
 /// Handlers and modules compiled and linked, ready to be served.
 #[derive(Default)]
 pub struct Deployed {
     pub(super) handlers: Vec<(HandlerConfig, Arc<Deployment>)>,
+    pub(super) variants: Vec<Variant>,
+    pub(super) folders: Vec<(FolderConfig, Arc<Folder>)>,
     pub(super) modules: Vec<(ModuleConfig, Arc<Module>)>,
+}
+
+/// A handler as a route wants it.
+pub(super) struct Variant {
+    pub(super) variation: Variation,
+    /// The handler's own configuration and code.
+    pub(super) config: HandlerConfig,
+    pub(super) of: Arc<Deployment>,
+    pub(super) code: Arc<Deployment>,
 }
 
 /// What makes code of files, and what it knows already.
@@ -62,6 +76,17 @@ impl Builder<'_> {
             let code = self.handler(handler, known.handlers.get(&key).copied(), files)?;
             deployed.handlers.push((handler.clone(), code));
         }
+        for VariantConfig { handler, variation } in &config.variants {
+            let (config, of) = deployed.handlers[*handler].clone();
+            let code = variant(*variation, &of, &before.variants)?;
+            deployed.variants.push(Variant { variation: *variation, config, of, code });
+        }
+        for route in &config.routes {
+            if let TargetConfig::Folder(config) = &route.target {
+                let folder = folder(config, &before.folders, files)?;
+                deployed.folders.push((config.clone(), folder));
+            }
+        }
         for module in &config.modules {
             let key = (module.tenant.as_str(), module.name.as_str());
             let code = self.module(module, known.modules.get(&key).copied(), files)?;
@@ -84,10 +109,10 @@ impl Builder<'_> {
         if let Some(code) = same.filter(|code| code.digest == component.digest) {
             return Ok(code.clone());
         }
-        let path = if handler.path.is_empty() { "/" } else { &handler.path };
+        let path = handler.path.as_ref().map(|path| if path.is_empty() { "/" } else { path });
         let plan = Plan {
-            name: handler.name.clone(),
-            path: path.to_owned(),
+            name: handler.label.clone(),
+            path: path.map(str::to_owned),
             isolation: handler.isolation,
             limits: handler.limits,
             grants: handler.grants.clone(),
@@ -128,8 +153,35 @@ impl Builder<'_> {
     }
 }
 
+/// The code of a handler with the limits of a route.
+fn variant(
+    variation: Variation,
+    of: &Arc<Deployment>,
+    known: &[Variant],
+) -> Result<Arc<Deployment>, StartError> {
+    let same = |one: &&Variant| one.variation == variation && Arc::ptr_eq(&one.of, of);
+    match known.iter().find(same) {
+        Some(same) => Ok(same.code.clone()),
+        None => of.variant(variation).map_err(StartError::Deploy),
+    }
+}
+
+/// A folder that is open already may be another by now.
+fn folder(
+    config: &FolderConfig,
+    known: &[(FolderConfig, Arc<Folder>)],
+    files: Files,
+) -> Result<Arc<Folder>, StartError> {
+    let same = known.iter().find(|(known, _)| known == config);
+    if let (Some((_, folder)), Files::AreTheSame) = (same, files) {
+        return Ok(folder.clone());
+    }
+    let FolderConfig { folder, options } = config;
+    Folder::open(folder, options.clone()).map_err(|error| StartError::Folder(folder.clone(), error))
+}
+
 impl Deployed {
-    /// The handlers that are deployed.
+    /// The handlers that are deployed, without their variants.
     pub fn deployments(&self) -> impl Iterator<Item = &Arc<Deployment>> {
         self.handlers.iter().map(|(_, deployment)| deployment)
     }

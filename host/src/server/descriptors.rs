@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::Config;
+use crate::config::{Config, RouteConfig, TargetConfig};
 use crate::limits;
 
 /// Descriptors the process may have.
@@ -19,6 +19,11 @@ pub(super) fn outbound_allowed(config: &Config, loops: usize) -> usize {
     if sends { limits::OUTBOUND_CONNECTIONS_MAX.min(half.max(1)) } else { 0 }
 }
 
+/// Descriptors that the files of folders may take which one loop sends in pieces.
+pub(super) fn files_allowed(loops: usize) -> usize {
+    limits::ASSETS_OPEN_MAX.min((descriptors() / 4 / loops).max(1))
+}
+
 /// Descriptors that the connections of one loop may take, of those the process may have, beside those
 /// that it may send requests by.
 pub(super) fn connections_allowed(config: &Config, outbound: usize) -> usize {
@@ -27,8 +32,10 @@ pub(super) fn connections_allowed(config: &Config, outbound: usize) -> usize {
         .grants()
         .flat_map(|(tenant, grants)| grants.databases().map(move |name| (tenant, name)))
         .collect();
+    let serves = |route: &RouteConfig| matches!(route.target, TargetConfig::Folder(_));
+    let files = if config.routes.iter().any(serves) { files_allowed(loops) } else { 0 };
     let reserved = limits::DESCRIPTORS_RESERVED
-        + loops * (limits::DESCRIPTORS_PER_LOOP + outbound)
+        + loops * (limits::DESCRIPTORS_PER_LOOP + outbound + files)
         + databases.len() * limits::DESCRIPTORS_PER_DATABASE;
     (descriptors().saturating_sub(reserved) / loops).max(1)
 }

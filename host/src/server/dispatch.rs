@@ -10,17 +10,21 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use futures_util::future::{Either, select};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{
+    ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER,
+};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 
-use super::Control;
 use super::access::{AccessLog, ObservedBody, Record};
-use super::compression::{AnswerBody, Compression, Wish};
-use super::serving::Current;
+use super::answer::AnswerBody;
+use super::compression::{Compression, Wish};
+use super::routing::Route;
+use super::serving::{Current, Way};
 use super::snapshot::{ServedHandler, version_of};
-use super::{failure_page, index};
+use super::{Control, cors, failure_page, index, params, redirect};
 use crate::admin::HandlerName;
+use crate::assets::{AssetError, Assets, Question};
 use crate::config::Config;
 use crate::event_loop::{Handle, step_back};
 use crate::handlers::{Call, CallBody, Failure, GuestBody, Handler};
@@ -127,51 +131,42 @@ impl Inner {
         let id = self.new_id();
         exchange.id.set(Some(id));
         let is_head = *request.method() == Method::HEAD;
-        let (served, handler) = self.current.get().find(request.uri().path()).unzip();
+        let way = self.current.get().find(&request);
+        let origin = way.cors().and_then(|_| request.headers().get(ORIGIN).cloned());
         let record = self.access.begin(
             id,
             &request,
-            handler.as_ref().map_or(&self.unrouted, |h| &h.deployment().metrics).clone(),
+            way.handler().map_or(&self.unrouted, |h| &h.deployment().metrics).clone(),
             exchange.clone(),
             self.in_flight.clone(),
             // The turn's reading: what the request has waited in this turn is counted too.
             self.handle.now(),
         );
-        let outcome = match handler {
+        let outcome = match &way {
             _ if *request.method() == Method::CONNECT => Err(Refusal::Method),
             _ if self.in_flight.get() > self.in_flight_max => Err(Refusal::Overload),
             _ if let Some(why) = self.current.failure() => {
                 Ok(failure_page::page(request.headers(), &why).map(AnswerBody::Plain))
             }
-            None => self.without_handler(&request).map(|page| page.map(AnswerBody::Plain)),
-            Some(handler) => {
-                let (head, body) = request.into_parts();
-                match self.receive(&handler, body).await {
-                    Ok(body) => {
-                        exchange.received.set(matches!(body, CallBody::Whole(_)));
-                        let compress = handler.deployment().compress;
-                        let wish = compress.then(|| Wish::of(&head.headers, is_head, id));
-                        let mut invocation = handler.invoke(Call { head, body, id });
-                        let answer = poll_fn(|cx| invocation.poll_response(cx)).await;
-                        match (answer, wish) {
-                            (Err(failure), _) => {
-                                Err(Refusal::Failed(failure, invocation.on_loop()))
-                            }
-                            (Ok(answer), None) => Ok(answer.map(AnswerBody::Plain)),
-                            (Ok(answer), Some(wish)) => {
-                                Ok(Box::pin(self.compression.apply(answer, wish, &handler)).await)
-                            }
-                        }
-                    }
-                    Err(refusal) => Err(refusal),
-                }
+            Way::Nowhere => self.without_handler(&request).map(|page| page.map(AnswerBody::Plain)),
+            Way::OtherMethods(methods) if *request.method() == Method::OPTIONS => {
+                Ok(options(methods))
             }
+            Way::OtherMethods(methods) => Err(Refusal::OtherMethods(allow(methods))),
+            Way::Preflight(cors) => Ok(cors::preflight(cors, request.headers().get(ORIGIN))),
+            Way::Handler(route, served, handler) => {
+                let outcome = self.call(handler, route, request, &exchange, id).await;
+                self.judge(served, &outcome);
+                outcome
+            }
+            Way::Folder(route, assets) => Box::pin(self.file(assets, route, &request, id)).await,
+            Way::Redirect(route) => redirect::answer(route, request.uri()).ok_or(Refusal::NoRoute),
         };
-        if let Some(served) = &served {
-            self.judge(served, &outcome);
-        }
-        let response = outcome
+        let mut response = outcome
             .unwrap_or_else(|refusal| self.refuse(&refusal, id, &record).map(AnswerBody::Plain));
+        if let Some(cors) = way.cors() {
+            cors::mark(cors, origin.as_ref(), response.headers_mut());
+        }
         // The guests of the other requests that are ready run before this response is written, so
         // that the writes of a turn come together: a client on this machine that waits for several
         // is then woken once for all of them, and waking is what a small write costs most.
@@ -179,6 +174,62 @@ impl Inner {
             step_back().await;
         }
         finish(response, id, is_head, record)
+    }
+
+    /// Has a handler answer, with the parameters of the route among the fields of the request.
+    async fn call(
+        &self,
+        handler: &Rc<Handler>,
+        route: &Route,
+        request: Request<Incoming>,
+        exchange: &Exchange,
+        id: RequestId,
+    ) -> Result<Response<AnswerBody>, Refusal> {
+        let (mut head, body) = request.into_parts();
+        params::put(&mut head.headers, &route.params, &route.pattern, head.uri.path());
+        let is_head = head.method == Method::HEAD;
+        let body = self.receive(handler, body).await?;
+        exchange.received.set(matches!(body, CallBody::Whole(_)));
+        let compress = handler.deployment().compress;
+        let wish = compress.then(|| Wish::of(&head.headers, is_head, id));
+        let mut invocation = handler.invoke(Call { head, body, id });
+        let answer = poll_fn(|cx| invocation.poll_response(cx)).await;
+        match (answer, wish) {
+            (Err(failure), _) => Err(Refusal::Failed(failure, invocation.on_loop())),
+            (Ok(answer), None) => Ok(answer.map(AnswerBody::Plain)),
+            (Ok(answer), Some(wish)) => {
+                Ok(Box::pin(self.compression.apply(answer, wish, handler)).await)
+            }
+        }
+    }
+
+    /// A file of a folder. What the client sends beside its head is of no use.
+    async fn file(
+        &self,
+        assets: &Assets,
+        route: &Route,
+        request: &Request<Incoming>,
+        id: RequestId,
+    ) -> Result<Response<AnswerBody>, Refusal> {
+        let path = request.uri().path();
+        let question = Question {
+            method: request.method(),
+            path: route.pattern.remainder(path),
+            target: (path, request.uri().query()),
+            headers: request.headers(),
+            request: id.0,
+        };
+        let answer = assets.answer(question).await.map_err(|error| match error {
+            AssetError::NotFound => Refusal::NoFile,
+            AssetError::Busy => Refusal::Overload,
+            AssetError::Failed(why) => {
+                let line = Line::new("server").text("event", "file-failed");
+                let line = line.text("id", &id.to_string()).text("detail", &why);
+                self.log.write(line);
+                Refusal::FileFailed
+            }
+        })?;
+        Ok(answer.map(AnswerBody::from))
     }
 
     /// The body as the handler's lane wants it. Most requests have none; what reads one is boxed, so
@@ -215,10 +266,10 @@ impl Inner {
 
     fn without_handler(&self, request: &Request<Incoming>) -> Result<Response<GuestBody>, Refusal> {
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-        if request.uri().path() != "/" || !is_read {
+        let serving = self.current.get();
+        if request.uri().path() != "/" || !is_read || !serving.snapshot.routing.is_plain {
             return Err(Refusal::NoRoute);
         }
-        let serving = self.current.get();
         let page = index::page(serving.handlers.iter().map(|handler| &**handler.deployment()));
         let mut response = Response::new(GuestBody::of(Bytes::from(page)));
         let html = HeaderValue::from_static("text/html; charset=utf-8");
@@ -238,6 +289,9 @@ impl Inner {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        if let Refusal::OtherMethods(allow) = refusal {
+            headers.insert(ALLOW, allow.clone());
+        }
         if refusal.may_be_tried_again() {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
@@ -264,7 +318,11 @@ impl Inner {
 /// Why a request is answered by the host and not by its handler.
 enum Refusal {
     NoRoute,
+    NoFile,
+    FileFailed,
     Method,
+    /// The methods there are routes for.
+    OtherMethods(HeaderValue),
     Overload,
     BodyBroken,
     BodyTimedOut,
@@ -275,6 +333,9 @@ impl Refusal {
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
             Refusal::NoRoute => (StatusCode::NOT_FOUND, "no-handler"),
+            Refusal::NoFile => (StatusCode::NOT_FOUND, "no-file"),
+            Refusal::FileFailed => (StatusCode::INTERNAL_SERVER_ERROR, "file-failed"),
+            Refusal::OtherMethods(_) => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
             Refusal::Method => (StatusCode::NOT_IMPLEMENTED, "method-not-implemented"),
             Refusal::Overload => (StatusCode::SERVICE_UNAVAILABLE, "overload"),
             Refusal::BodyBroken => (StatusCode::BAD_REQUEST, "body-broken"),
@@ -298,6 +359,25 @@ impl Refusal {
     fn may_be_tried_again(&self) -> bool {
         matches!(self, Refusal::Overload | Refusal::Failed(Failure::NoInstance, _))
     }
+}
+
+/// The value of the field `allow`.
+fn allow(methods: &[Method]) -> HeaderValue {
+    let mut names: Vec<_> = methods.iter().map(Method::as_str).collect();
+    // What the host does by itself.
+    for (given, served) in [("GET", "HEAD"), ("", "OPTIONS")] {
+        if (given.is_empty() || names.contains(&given)) && !names.contains(&served) {
+            names.push(served);
+        }
+    }
+    HeaderValue::from_str(&names.join(", ")).expect("methods are tokens")
+}
+
+fn options(methods: &[Method]) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::of(""));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(ALLOW, allow(methods));
+    response
 }
 
 /// Marks a response that someone may want to ask about with its request's id, and has its body

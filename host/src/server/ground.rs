@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use super::Site;
 use super::household::Household;
 use super::serving::Serving;
-use super::snapshot::{ServedHandler, ServedModule, Snapshot};
+use super::snapshot::{ServedFolder, ServedHandler, ServedModule, Snapshot};
+use crate::assets::{Assets, OpenFiles};
 use crate::capabilities::{GuestContext, Settings, Stdio};
 use crate::event_loop::Handle;
 use crate::handlers::{Handler, Isolation};
@@ -22,6 +23,7 @@ pub(super) struct Ground {
     pub(super) handle: Handle,
     pub(super) client: Client,
     pub(super) timeline: Timeline,
+    pub(super) open_files: OpenFiles,
 }
 
 /// What is a guest's own.
@@ -65,7 +67,12 @@ impl Ground {
                 None => self.handler(served, &runner_of),
             })
             .collect();
-        Serving { snapshot: snapshot.clone(), handlers, runners }
+        let folders = snapshot.folders.iter().map(|served| {
+            let ServedFolder { folder, queue } = served;
+            let remote = self.handle.remote();
+            Rc::new(Assets::new(folder.clone(), remote, queue.clone(), self.open_files.clone()))
+        });
+        Serving { snapshot: snapshot.clone(), handlers, runners, folders: folders.collect() }
     }
 
     fn handler(
@@ -78,7 +85,7 @@ impl Ground {
             name: &config.name,
             environment: &config.environment,
             settings: &config.settings,
-            stdio: Stdio::new(&config.name, self.site.log.clone()),
+            stdio: Stdio::new(&config.label, self.site.log.clone()),
             household,
         });
         let workers = modules

@@ -7,8 +7,8 @@ use crate::handlers::Deployment;
 pub(super) fn page<'a>(deployments: impl Iterator<Item = &'a Deployment>) -> String {
     let mut rows = String::new();
     for deployment in deployments {
-        let name = escape(&deployment.name);
-        let path = escape(&deployment.path);
+        let Some(path) = &deployment.path else { continue };
+        let (name, path) = (escape(&deployment.name), escape(path));
         let _ = writeln!(
             rows,
             "<tr><td><a href=\"{path}\">{name}</a></td><td>{}</td><td>{}</td></tr>",

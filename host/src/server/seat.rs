@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use futures_util::future::{Either, join, select};
 use tokio::sync::mpsc::Receiver;
 
+use super::descriptors::files_allowed;
 use super::dispatch::{Dispatcher, Parts};
 use super::ground::Ground;
 use super::serving::Current;
@@ -18,6 +19,7 @@ use super::snapshot::Snapshot;
 use super::swap::{Swap, attend};
 use super::{Control, Leave, Site, Stop, StopOthers, connections_allowed};
 use crate::admin::{AdminService, Token};
+use crate::assets::OpenFiles;
 use crate::capabilities::Secret;
 use crate::event_loop::{Clock, EventLoop, Pending};
 use crate::limits;
@@ -89,6 +91,7 @@ impl Seat {
             handle: handle.clone(),
             client,
             timeline: timeline.clone(),
+            open_files: OpenFiles::new(files_allowed(site.config.loops)),
         };
         let current = Current::new(ground.serving(&snapshot, None));
         let dispatcher = Dispatcher::new(Parts {

@@ -4,7 +4,12 @@ use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
+use http::{Method, Request};
+
+use super::routing::{Lead, Route, Target};
 use super::snapshot::{ServedHandler, ServedModule, Snapshot};
+use crate::assets::Assets;
+use crate::config::CorsConfig;
 use crate::handlers::Handler;
 use crate::jobs::ModuleRunner;
 
@@ -15,13 +20,60 @@ pub(super) struct Serving {
     pub(super) handlers: Vec<Rc<Handler>>,
     /// In the order of the snapshot.
     pub(super) runners: Vec<Arc<ModuleRunner>>,
+    /// In the order of the snapshot.
+    pub(super) folders: Vec<Rc<Assets>>,
+}
+
+/// Who answers a request.
+pub(super) enum Way {
+    /// A handler, with what it was made of.
+    Handler(Arc<Route>, Arc<ServedHandler>, Rc<Handler>),
+    Folder(Arc<Route>, Rc<Assets>),
+    Redirect(Arc<Route>),
+    /// A browser asks what it may do.
+    Preflight(Arc<CorsConfig>),
+    /// There are routes for other methods only.
+    OtherMethods(Vec<Method>),
+    Nowhere,
+}
+
+impl Way {
+    /// The handler that answers, if it is one.
+    pub(super) fn handler(&self) -> Option<&Rc<Handler>> {
+        match self {
+            Way::Handler(_, _, handler) => Some(handler),
+            _ => None,
+        }
+    }
+
+    /// Who may read the answer, if the route says so.
+    pub(super) fn cors(&self) -> Option<&CorsConfig> {
+        match self {
+            Way::Handler(route, ..) | Way::Folder(route, _) | Way::Redirect(route) => {
+                route.cors.as_deref()
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Serving {
-    /// The handler of a path, and what it was made of.
-    pub(super) fn find(&self, path: &str) -> Option<(Arc<ServedHandler>, Rc<Handler>)> {
-        let index = self.snapshot.routes.find(path)?;
-        Some((self.snapshot.handlers[index].clone(), self.handlers[index].clone()))
+    /// Who answers a request.
+    pub(super) fn find<B>(&self, request: &Request<B>) -> Way {
+        let route = match self.snapshot.routing.find(request) {
+            Lead::Route(route) => route,
+            Lead::Preflight(cors) => return Way::Preflight(cors),
+            Lead::OtherMethods(methods) => return Way::OtherMethods(methods),
+            Lead::Nowhere => return Way::Nowhere,
+        };
+        match route.target {
+            Target::Handler(place) => {
+                let served = self.snapshot.handlers[place].clone();
+                Way::Handler(route, served, self.handlers[place].clone())
+            }
+            Target::Folder(place) => Way::Folder(route, self.folders[place].clone()),
+            Target::Redirect(_) => Way::Redirect(route),
+        }
     }
 
     /// Each handler with what it was made of.

@@ -3,21 +3,23 @@
 use std::sync::Arc;
 
 use super::household::Household;
+use super::routing::Routing;
 use super::trial::Trial;
+use crate::assets::Folder;
 use crate::config::{HandlerConfig, ModuleConfig};
 use crate::deployments::ID_LENGTH;
-use crate::event_loop::OffloadQueue;
+use crate::event_loop::{HostQueue, OffloadQueue};
 use crate::handlers::Deployment;
 use crate::jobs::Module;
-use crate::tenants::Routes;
 
 /// What is served at a time. What two snapshots have in common is the same `Arc` in both.
 #[derive(Default)]
 pub(super) struct Snapshot {
+    /// The handlers, and then the variants of them that routes want.
     pub(super) handlers: Vec<Arc<ServedHandler>>,
     pub(super) modules: Vec<Arc<ServedModule>>,
-    /// To the places of handlers in their list.
-    pub(super) routes: Routes,
+    pub(super) folders: Vec<ServedFolder>,
+    pub(super) routing: Routing,
     /// Connections by which a loop may send requests.
     pub(super) outbound_connections: usize,
 }
@@ -33,12 +35,25 @@ pub(super) struct ServedHandler {
     pub(super) trial: Option<Trial>,
 }
 
+/// A folder, and in whose turn it is read.
+pub(super) struct ServedFolder {
+    pub(super) folder: Arc<Folder>,
+    pub(super) queue: HostQueue,
+}
+
 /// A module with all it needs.
 pub(super) struct ServedModule {
     pub(super) config: ModuleConfig,
     pub(super) module: Arc<Module>,
     pub(super) household: Household,
     pub(super) queue: OffloadQueue,
+}
+
+impl Snapshot {
+    /// The handlers without the variants.
+    pub(super) fn whole_handlers(&self) -> impl Iterator<Item = &Arc<ServedHandler>> {
+        self.handlers.iter().filter(|one| !one.deployment.is_variant)
+    }
 }
 
 impl ServedHandler {

@@ -28,6 +28,8 @@ pub enum StartError {
     Deployments(StoreFault),
     /// The place for the process that comes next.
     Handover(PathBuf, io::Error),
+    /// A folder that a route serves.
+    Folder(PathBuf, io::Error),
     /// A listening address.
     Listen(SocketAddr, io::Error),
     /// The machine refuses something else: a thread, a descriptor.
@@ -43,6 +45,10 @@ impl std::fmt::Display for StartError {
             StartError::Store(error) => error.fmt(f),
             StartError::Trust(error) => error.fmt(f),
             StartError::Deployments(error) => error.fmt(f),
+            StartError::Folder(path, error) => {
+                let path = path.display();
+                write!(f, "cannot serve the folder {path}: {error}; let hob read it")
+            }
             StartError::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => {
                 write!(
                     f,

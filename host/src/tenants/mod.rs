@@ -1,5 +1,7 @@
 //! Owns who serves a request.
 
+mod pattern;
 mod routes;
 
-pub use routes::Routes;
+pub use pattern::{Host, Pattern, host_of};
+pub use routes::{Found, Routes};

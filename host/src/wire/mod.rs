@@ -12,6 +12,7 @@ mod connection;
 mod decoding;
 mod framing;
 mod grammar;
+mod negotiation;
 mod refusal;
 mod tls;
 
@@ -33,6 +34,7 @@ pub use coding::{Coding, Encoder, encode};
 pub use decoding::{Decoder, Malformed};
 pub use framing::Fault;
 pub use hyper::body::Incoming;
+pub use negotiation::codings_accepted;
 pub use refusal::body as error_body;
 pub use tls::{Tls, TlsError};
 

@@ -139,6 +139,7 @@ impl Guest {
 /// A server to be started.
 pub(crate) struct Serve {
     guests: Vec<Guest>,
+    routes: Vec<String>,
     server: Vec<String>,
     connections: Vec<String>,
     wrapper: Vec<String>,
@@ -149,11 +150,18 @@ impl Serve {
     pub(crate) fn new(guests: impl IntoIterator<Item = Guest>) -> Self {
         Serve {
             guests: guests.into_iter().collect(),
+            routes: Vec::new(),
             server: Vec::new(),
             connections: Vec::new(),
             wrapper: Vec::new(),
             cache: compile_cache().to_owned(),
         }
+    }
+
+    /// Adds a table `[[route]]` of these lines of TOML.
+    pub(crate) fn route(mut self, lines: &str) -> Self {
+        self.routes.push(lines.to_owned());
+        self
     }
 
     /// Adds a line of TOML to `[server]`.
@@ -204,6 +212,9 @@ impl Serve {
         add("[connections]");
         self.connections.iter().for_each(|line| add(line));
         self.guests.iter().for_each(|guest| text.push_str(&guest.toml()));
+        for route in &self.routes {
+            text.push_str(&format!("[[route]]\n{route}\n"));
+        }
         text
     }
 }

@@ -8,11 +8,12 @@ use super::overlay::path_of;
 use super::views::{no_such_handler, shown};
 use super::{Change, Desk, NotChanged};
 use crate::admin::{Answer, ChangeView, Denial, Deploy, DeployView, HandlerName};
-use crate::config::{check_name, check_path};
+use crate::config::{Config, check_name, check_path};
 use crate::deployments::Version;
 use crate::engine::ComponentFile;
 use crate::observe::Line;
 use crate::server::snapshot::version_of;
+use crate::tenants::{Pattern, Routes};
 
 impl Desk {
     pub(super) fn deploy(&mut self, deploy: &Deploy) -> Answer {
@@ -47,7 +48,7 @@ impl Desk {
         }
         let known = before.as_deref().map_or(&[][..], |one| &one.deployment.imports);
         let path = match self.served(name).or(before.as_ref()) {
-            Some(one) => one.deployment.path.clone(),
+            Some(one) => one.deployment.path.clone().unwrap_or_default(),
             None => deploy.path.clone().unwrap_or_default(),
         };
         Ok(shown(DeployView {
@@ -83,14 +84,21 @@ impl Desk {
             (false, Some(path)) => check_path(path).map_err(Denial::Refused)?,
         }
         let path = path_of(handler, deploy.path.as_deref());
-        let of_another = self.snapshot.handlers.iter().find(|one| {
-            one.config.path == path && (one.config.tenant != *tenant || one.config.name != *handler)
+        let of_another = self.snapshot.whole_handlers().find(|one| {
+            one.config.path.as_ref() == Some(&path)
+                && (one.config.tenant != *tenant || one.config.name != *handler)
         });
-        match of_another {
-            None => Ok(()),
-            Some(other) => Err(Denial::Refused(format!(
+        if let Some(other) = of_another {
+            return Err(Denial::Refused(format!(
                 "`{}` of the tenant `{}` answers below {path} already; name another path",
                 other.config.name, other.config.tenant
+            )));
+        }
+        match taken(&self.config, &Pattern::below(&path)) {
+            None => Ok(()),
+            Some(route) => Err(Denial::Refused(format!(
+                "the route `{route}` of hob.toml is for the same requests as the path {path}; name \
+                 another path"
             ))),
         }
     }
@@ -170,6 +178,16 @@ impl Desk {
             None => line,
         });
     }
+}
+
+/// The route of `hob.toml` that is for the same requests.
+fn taken(config: &Config, pattern: &Pattern) -> Option<Pattern> {
+    let mut routes = Routes::default();
+    for route in &config.routes {
+        let _ = routes.add(&route.pattern);
+    }
+    let place = routes.add(pattern).err()?;
+    Some(config.routes[place].pattern.clone())
 }
 
 fn read(name: &HandlerName, component: &[u8]) -> Result<ComponentFile, Denial> {

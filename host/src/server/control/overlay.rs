@@ -26,6 +26,7 @@ pub(in crate::server) fn with_versions(config: &Config, ledger: &Ledger, store: 
             }),
         }
     }
+    config.label_handlers();
     config
 }
 

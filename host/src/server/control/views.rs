@@ -20,9 +20,9 @@ pub(super) fn shown(view: impl serde::Serialize) -> Value {
 pub(super) fn reloaded(before: &Snapshot, after: &Snapshot, needs_restart: Vec<String>) -> Value {
     let is_new =
         |one: &&Arc<ServedHandler>| !before.handlers.iter().any(|known| Arc::ptr_eq(known, one));
-    let changed = after.handlers.iter().filter(is_new);
+    let changed = after.whole_handlers().filter(is_new);
     shown(ReloadView {
-        handlers: after.handlers.len(),
+        handlers: after.whole_handlers().count(),
         changed: changed.map(|one| format!("{}/{}", one.config.tenant, one.config.name)).collect(),
         needs_restart,
     })
@@ -30,14 +30,14 @@ pub(super) fn reloaded(before: &Snapshot, after: &Snapshot, needs_restart: Vec<S
 
 impl Desk {
     pub(super) fn handlers_view(&self) -> Value {
-        let handlers = self.snapshot.handlers.iter().map(|one| {
+        let handlers = self.snapshot.whole_handlers().map(|one| {
             let (config, deployment) = (&one.config, &one.deployment);
             let record = self.ledger.find(&config.tenant, &config.name);
             let is_deployed = record.is_some_and(|record| record.current.is_some());
             HandlerView {
                 tenant: config.tenant.clone(),
                 handler: config.name.clone(),
-                path: deployment.path.clone(),
+                path: deployment.path.clone().unwrap_or_default(),
                 generation: deployment.lane.generation().to_string(),
                 isolation: deployment.isolation.to_string(),
                 version: version_of(one),
@@ -74,7 +74,7 @@ impl Desk {
 
     /// What is served under this name.
     pub(super) fn served(&self, name: &HandlerName) -> Option<&Arc<ServedHandler>> {
-        let mut handlers = self.snapshot.handlers.iter();
+        let mut handlers = self.snapshot.whole_handlers();
         handlers.find(|one| one.config.tenant == name.tenant && one.config.name == name.handler)
     }
 }

@@ -23,6 +23,7 @@ impl Guest for Fast {
         match path.rsplit('/').next().unwrap_or("") {
             "hello" => answer(200, "hello world\n"),
             "count" => answer(200, count()),
+            "fields" => answer(200, fields(&request)),
             "echo" => answer(200, read(request.body)?),
             "echo-pieces" => echo_pieces(request.body),
             "miscount" => miscount(&request.target),
@@ -37,6 +38,14 @@ impl Guest for Fast {
             _ => answer(404, "no such behaviour\n"),
         }
     }
+}
+
+/// The request's fields, a line each.
+fn fields(request: &Request) -> String {
+    let line = |(name, value): &(String, Vec<u8>)| {
+        format!("{name}: {}\n", String::from_utf8_lossy(value))
+    };
+    request.headers.iter().map(line).collect()
 }
 
 /// The pieces of a body that is still to be made.

@@ -33,6 +33,7 @@ impl wasip2::exports::http::incoming_handler::Guest for Kitchen {
             // Answers.
             "hello" => text(outparam, "hello world\n"),
             "env" => text(outparam, &env()),
+            "fields" => text(outparam, &fields(&request)),
             "count" => text(outparam, &count()),
             "now" => text(outparam, &now()),
             "random" => text(outparam, &random()),
@@ -217,6 +218,14 @@ fn read_trailers(request: &IncomingRequest) -> String {
     };
     let lines = trailers.entries().into_iter();
     lines.map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(&value))).collect()
+}
+
+/// The request's fields, a line each.
+fn fields(request: &IncomingRequest) -> String {
+    let line = |(name, value): (String, Vec<u8>)| {
+        format!("{name}: {}\n", String::from_utf8_lossy(&value))
+    };
+    request.headers().entries().into_iter().map(line).collect()
 }
 
 fn env() -> String {

@@ -30,6 +30,7 @@ impl wasip3::exports::http::handler::Guest for Kitchen {
             // Answers.
             "hello" => text("hello world\n"),
             "env" => text(env()),
+            "fields" => text(fields(&request)),
             "count" => text(count()),
             "now" => text(now()),
             "random" => text(random()),
@@ -228,6 +229,14 @@ async fn read_trailers(request: Request) -> String {
     };
     let lines = trailers.copy_all().into_iter();
     lines.map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(&value))).collect()
+}
+
+/// The request's fields, a line each.
+fn fields(request: &Request) -> String {
+    let line = |(name, value): (String, Vec<u8>)| {
+        format!("{name}: {}\n", String::from_utf8_lossy(&value))
+    };
+    request.get_headers().copy_all().into_iter().map(line).collect()
 }
 
 fn env() -> String {

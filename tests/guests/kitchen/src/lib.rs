@@ -17,6 +17,8 @@ async fn handle(mut request: Request) -> Result<Response> {
         "hello" => Ok(Response::text("hello world\n")),
         "headers" => headers(&request),
         "env" => Ok(env()),
+        "fields" => Ok(fields(&request)),
+        "param" => Ok(Response::text(request.param(&options.to).unwrap_or("none".into()))),
         "count" => Ok(count()),
         "now" => Ok(now()),
         "random" => random(),
@@ -103,6 +105,12 @@ fn headers(request: &Request) -> Result<Response> {
             .map(|(name, value)| (name, String::from_utf8_lossy(value).into_owned()))
             .collect(),
     })
+}
+
+/// The request's fields, a line each.
+fn fields(request: &Request) -> Response {
+    let line = |(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value));
+    Response::text(request.header_pairs().map(line).collect::<String>())
 }
 
 fn env() -> Response {

@@ -1,0 +1,91 @@
+//! Owns the routes of a snapshot, each with the place of who answers there.
+
+use std::sync::Arc;
+
+use http::header::HOST;
+use http::{HeaderName, Method, Request};
+
+use super::{cors, params};
+use crate::config::{Config, CorsConfig, RedirectConfig, RouteConfig, TargetConfig};
+use crate::tenants::{Found, Pattern, Routes, host_of};
+
+/// The routes of a snapshot.
+#[derive(Default)]
+pub(super) struct Routing {
+    routes: Routes,
+    list: Vec<Arc<Route>>,
+    /// Whether there is nothing but handlers at paths of their own: then a page may list them.
+    pub(super) is_plain: bool,
+}
+
+/// Which requests, and who answers them.
+pub(super) struct Route {
+    pub(super) pattern: Pattern,
+    /// The fields for its parameters.
+    pub(super) params: Vec<HeaderName>,
+    pub(super) target: Target,
+    pub(super) cors: Option<Arc<CorsConfig>>,
+}
+
+/// Who answers.
+pub(super) enum Target {
+    /// The handler at this place of the snapshot.
+    Handler(usize),
+    /// The folder at this place of the snapshot.
+    Folder(usize),
+    Redirect(RedirectConfig),
+}
+
+/// Where a request leads.
+pub(super) enum Lead {
+    Route(Arc<Route>),
+    /// A browser asks what it may do at a route.
+    Preflight(Arc<CorsConfig>),
+    /// There are routes for other methods only.
+    OtherMethods(Vec<Method>),
+    Nowhere,
+}
+
+impl Routing {
+    /// The routes of a configuration.
+    pub(super) fn new(config: &Config) -> Self {
+        let mut routes = Routes::default();
+        let mut folders = 0..;
+        let mut list = Vec::new();
+        for RouteConfig { pattern, target, cors, .. } in config.every_route() {
+            // Of two for the same requests the first counts; `hob.toml` has none such.
+            let _ = routes.add(&pattern);
+            let target = match target {
+                TargetConfig::Handler(place) => Target::Handler(place),
+                TargetConfig::Variant(place) => Target::Handler(config.handlers.len() + place),
+                TargetConfig::Folder(_) => Target::Folder(folders.next().unwrap_or_default()),
+                TargetConfig::Redirect(redirect) => Target::Redirect(redirect),
+            };
+            let params = params::names(&pattern);
+            list.push(Arc::new(Route { pattern, params, target, cors: cors.map(Arc::new) }));
+        }
+        Routing { routes, list, is_plain: config.routes.is_empty() }
+    }
+
+    /// Where a request leads.
+    pub(super) fn find<B>(&self, request: &Request<B>) -> Lead {
+        let path = request.uri().path();
+        let host = || {
+            let named = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+            host_of(request.uri().authority().map(|one| one.as_str()).or(named)?)
+        };
+        let host = if self.routes.tells_hosts_apart() { host() } else { None };
+        let host = host.as_deref();
+        if let Some(method) = cors::asked_for(request)
+            && let Found::Route(place) = self.routes.find(host, path, &method)
+            && let Some(cors) = &self.list[place].cors
+        {
+            return Lead::Preflight(cors.clone());
+        }
+        match self.routes.find(host, path, request.method()) {
+            Found::Route(place) => Lead::Route(self.list[place].clone()),
+            Found::OtherMethods(methods) => Lead::OtherMethods(methods),
+            Found::Nothing => Lead::Nowhere,
+        }
+    }
+}
