@@ -48,6 +48,7 @@ mod output;
 mod passwords;
 mod pipelines;
 mod redirects;
+mod route_changes;
 mod route_configuration;
 mod route_params;
 mod routes;
