@@ -1,6 +1,6 @@
 """The benches, each a module with `prepare()`, which builds and installs, and `run(options)`."""
 
-from . import cold, fetch, files, hello, hop, idle, offload, passwords, sleepers, spin, sql
+from . import cold, fetch, files, hello, hop, idle, offload, passwords, routes, sleepers, spin, sql
 
 BENCHES = {
     "hello": hello,
@@ -9,6 +9,7 @@ BENCHES = {
     "spin": spin,
     "cold": cold,
     "hop": hop,
+    "routes": routes,
     "files": files,
     "sql": sql,
     "fetch": fetch,
