@@ -83,8 +83,8 @@ fn a_route_to_a_handler_that_is_not_there_is_named() {
 #[test]
 fn routes_for_the_same_requests_are_named_both() {
     let conflict = |one: &str, other: &str, wanted: &[&str]| {
-        let of_line = format!("of line 8;");
-        let wanted: Vec<_> = wanted.iter().copied().chain([of_line.as_str()]).collect();
+        let of_line = "of line 8;";
+        let wanted: Vec<_> = wanted.iter().copied().chain([of_line]).collect();
         expect_fault(&format!("{}\n{}", to_a(one), to_a(other)), &wanted);
     };
     conflict("path = \"/a/{x}\"", "path = \"/a/{y}\"", &["hob.toml:11:", "`/a/{y}`", "`/a/{x}`"]);

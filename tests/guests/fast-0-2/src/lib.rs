@@ -42,9 +42,8 @@ impl Guest for Fast {
 
 /// The request's fields, a line each.
 fn fields(request: &Request) -> String {
-    let line = |(name, value): &(String, Vec<u8>)| {
-        format!("{name}: {}\n", String::from_utf8_lossy(value))
-    };
+    let line =
+        |(name, value): &(String, Vec<u8>)| format!("{name}: {}\n", String::from_utf8_lossy(value));
     request.headers.iter().map(line).collect()
 }
 

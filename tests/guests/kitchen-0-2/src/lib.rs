@@ -222,9 +222,8 @@ fn read_trailers(request: &IncomingRequest) -> String {
 
 /// The request's fields, a line each.
 fn fields(request: &IncomingRequest) -> String {
-    let line = |(name, value): (String, Vec<u8>)| {
-        format!("{name}: {}\n", String::from_utf8_lossy(&value))
-    };
+    let line =
+        |(name, value): (String, Vec<u8>)| format!("{name}: {}\n", String::from_utf8_lossy(&value));
     request.headers().entries().into_iter().map(line).collect()
 }
 

@@ -233,9 +233,8 @@ async fn read_trailers(request: Request) -> String {
 
 /// The request's fields, a line each.
 fn fields(request: &Request) -> String {
-    let line = |(name, value): (String, Vec<u8>)| {
-        format!("{name}: {}\n", String::from_utf8_lossy(&value))
-    };
+    let line =
+        |(name, value): (String, Vec<u8>)| format!("{name}: {}\n", String::from_utf8_lossy(&value));
     request.get_headers().copy_all().into_iter().map(line).collect()
 }
 
