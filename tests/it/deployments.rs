@@ -5,52 +5,12 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rustix::process::Signal;
 use serde_json::json;
 
 use crate::harness::{
-    Client, END_OF_BODY, Guest, Hob, Scratch, TOKEN, TOKEN_TABLE, compile_cache, component,
-    expect_denied, get, greeter, guest, hob, run, unfinished, view,
+    Client, END_OF_BODY, Place, TOKEN, component, expect_denied, get, greeter, guest, unfinished,
+    view,
 };
-
-/// A folder with a `hob.toml`, for a server that is started more than once.
-struct Place {
-    scratch: Scratch,
-}
-
-impl Place {
-    fn new(server: &str, guests: &[Guest]) -> Self {
-        let scratch = Scratch::new();
-        scratch.file("token", TOKEN);
-        let mut text = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n{server}\n{TOKEN_TABLE}"
-        );
-        guests.iter().for_each(|guest| text.push_str(&guest.toml()));
-        scratch.file("hob.toml", &text);
-        Place { scratch }
-    }
-
-    fn start(&self) -> Hob {
-        self.start_through("")
-    }
-
-    /// Starts it from a shell that has done this first.
-    fn start_through(&self, first: &str) -> Hob {
-        let mut command = std::process::Command::new("sh");
-        let file = self.scratch.join("hob.toml");
-        command.args(["-c", &format!("{first}\nexec \"$0\" \"$@\"")]);
-        command.arg(env!("CARGO_BIN_EXE_hob")).arg("serve").arg(file);
-        command.args(["--cache", compile_cache()]);
-        Hob::start(command, Vec::new(), None)
-    }
-
-    fn components(&self) -> Vec<String> {
-        let folder = self.scratch.join("data/.hob/components");
-        let entries = fs::read_dir(folder).map(|found| found.flatten().collect::<Vec<_>>());
-        let names = entries.unwrap_or_default().into_iter().map(|entry| entry.file_name());
-        names.map(|name| name.to_string_lossy().into_owned()).collect()
-    }
-}
 
 const SPINS_AT_START: &str = r#"(component
     (core module $m (func $spin (loop br 0)) (func (export "handle")) (start $spin))
@@ -240,107 +200,6 @@ fn a_check_changes_nothing_and_says_what_is_imported_anew() {
 }
 
 #[test]
-fn who_shows_no_token_or_another_changes_nothing() {
-    let place = Place::new("", &[guest("fast-0-2")]);
-    let hob = place.start();
-    let paths = [
-        ("GET", "/v1/handlers"),
-        ("POST", "/v1/tenants/default/handlers/fast-0-2/versions"),
-        ("POST", "/v1/tenants/default/handlers/fast-0-2/rollback"),
-        ("DELETE", "/v1/tenants/default/handlers/fast-0-2"),
-        ("POST", "/v1/reload"),
-        ("POST", "/v1/drain"),
-    ];
-    let other = TOKEN.replace('0', "1");
-    let fields = [
-        String::new(),
-        format!("authorization: Bearer {other}\r\n"),
-        format!("authorization: Basic {TOKEN}\r\n"),
-        format!("authorization: Bearer {TOKEN}0\r\n"),
-        "authorization: Bearer\r\n".to_owned(),
-    ];
-    for (method, path) in paths {
-        for fields in &fields {
-            let answer = hob.operate_as(fields, method, path, b"body");
-            assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
-            expect_denied(answer, 401, "wrong-token", &["token"]);
-        }
-    }
-    assert_eq!(hob.ask_admin("/readyz").expect(200).text(), "ready\n");
-    // The public side has no such paths.
-    hob.get("/v1/handlers").expect(404);
-}
-
-#[test]
-fn without_a_token_in_hob_toml_the_one_in_the_data_folder_counts() {
-    let scratch = Scratch::new();
-    scratch.file(
-        "hob.toml",
-        format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n{}",
-            guest("fast-0-2").toml()
-        ),
-    );
-    let mut command = hob();
-    command.arg("serve").arg(scratch.join("hob.toml")).args(["--cache", compile_cache()]);
-    let server = Hob::start(command, Vec::new(), None);
-    expect_denied(server.operate("GET", "/v1/handlers", &[]), 401, "no-token", &["[deploy]"]);
-    let data = scratch.join("data");
-    fs::create_dir_all(&data).expect("a folder");
-    let version = scratch.file("fast-0-2.wasm", greeter("fast-0-2", "there"));
-    let verb = |arguments: &[&str]| {
-        let admin = format!("http://{}", server.admin);
-        let data = data.to_str().expect("UTF-8");
-        run(hob().args(arguments).args(["--admin", &admin, "--data", data]).env_remove("HOB_TOKEN"))
-    };
-    let deployed = verb(&["deploy", version.to_str().expect("UTF-8")]);
-    assert!(deployed.success, "{}", deployed.stderr);
-    assert!(deployed.stdout.contains("default/fast-0-2 serves version"), "{}", deployed.stdout);
-    assert_eq!(server.greeting("fast-0-2"), "there");
-    let listed = verb(&["deployments"]).stdout;
-    assert!(listed.contains("(deployed)  below /fast-0-2"), "{listed}");
-    let listed = verb(&["deployments", "--handler", "fast-0-2"]).stdout;
-    assert!(listed.contains("bytes  served"), "{listed}");
-    let back = verb(&["rollback", "--handler", "fast-0-2"]);
-    assert!(back.success, "{}", back.stderr);
-    assert_eq!(server.greeting("fast-0-2"), "world");
-    let none = verb(&["rollback", "--handler", "fast-0-2"]);
-    assert!(!none.success && none.stderr.contains("no earlier version"), "{}", none.stderr);
-    let gone = verb(&["undeploy", "--handler", "fast-0-2"]);
-    assert!(gone.stdout.contains("that of hob.toml"), "{gone:?}");
-    assert!(verb(&["reload"]).stdout.contains("1 handlers are served"));
-    // A token that others could read is none.
-    use std::os::unix::fs::PermissionsExt;
-    let token = data.join(".hob/token");
-    let shown = fs::read_to_string(&token).expect("a token");
-    fs::set_permissions(&token, fs::Permissions::from_mode(0o644)).expect("own file");
-    let fields = format!("authorization: Bearer {shown}\r\n");
-    expect_denied(server.operate_as(&fields, "GET", "/v1/handlers", &[]), 401, "no-token", &[]);
-}
-
-#[test]
-fn a_folder_is_deployed_whole_and_drained_from_the_command_line() {
-    let place = Place::new("", &[guest("fast-0-2")]);
-    let mut server = place.start();
-    let folder = Scratch::new();
-    folder.file("one.wasm", greeter("fast-0-2", "first"));
-    folder.file("two.wasm", greeter("fast-0-2", "other"));
-    let verb = |arguments: &[&str]| {
-        let admin = format!("http://{}", server.admin);
-        run(hob().args(arguments).args(["--admin", &admin]).env("HOB_TOKEN", TOKEN))
-    };
-    let deployed = verb(&["deploy", folder.path().to_str().expect("UTF-8")]);
-    assert!(deployed.success, "{}", deployed.stderr);
-    assert_eq!((server.greeting("one"), server.greeting("two")), ("first".into(), "other".into()));
-    let wrong = run(hob()
-        .args(["deployments", "--admin", &format!("http://{}", server.admin)])
-        .env("HOB_TOKEN", "wrong"));
-    assert!(!wrong.success && wrong.stderr.contains("token"), "{}", wrong.stderr);
-    assert!(verb(&["drain"]).success);
-    assert!(server.wait().success());
-}
-
-#[test]
 fn a_second_deployment_of_a_handler_is_refused_while_the_first_is_under_way() {
     let place = Place::new("", &[guest("fast-0-2")]);
     let hob = place.start();
@@ -450,86 +309,4 @@ fn a_version_that_fails_now_and_then_stays() {
     }
     assert_eq!(hob.greeting("kitchen-0-2"), "there");
     assert!(hob.lines().iter().all(|line| line["event"] != "taken-back"));
-}
-
-#[test]
-fn the_description_of_the_api_names_every_path_that_there_is() {
-    let place = Place::new("", &[guest("fast-0-2")]);
-    let hob = place.start();
-    let description = hob.ask_admin("/v1/openapi.json").expect(200);
-    let description: serde_json::Value = serde_json::from_str(description.text()).expect("JSON");
-    let paths = description["paths"].as_object().expect("paths");
-    for (path, methods) in paths.iter().filter(|(path, _)| *path != "/v1/openapi.json") {
-        let target = path.replace("{tenant}", "default").replace("{handler}", "fast-0-2");
-        for method in ["get", "post", "put", "delete"] {
-            let is_described = methods.get(method).is_some();
-            // What needs no answer of the server is told by the method alone.
-            let answer = hob.operate_as("", &method.to_uppercase(), &target, &[]);
-            expect_denied(answer, 401, "wrong-token", &[]);
-            if !is_described {
-                let answer = hob.operate(&method.to_uppercase(), &target, &[]);
-                assert!(answer.header("allow").is_some(), "{method} {path}: {answer:?}");
-                expect_denied(answer, 405, "method", &[]);
-            }
-        }
-    }
-    expect_denied(hob.operate("GET", "/v1/nothing", &[]), 404, "no-such-path", &["openapi"]);
-    let unknown = hob.operate("GET", "/v1/tenants/default/handlers/none/versions", &[]);
-    expect_denied(unknown, 404, "not-found", &["none"]);
-}
-
-#[test]
-fn a_reload_serves_what_has_changed_and_a_bad_file_changes_nothing() {
-    let scratch = Scratch::new();
-    scratch.file("token", TOKEN);
-    let own = scratch.file("own.wasm", greeter("fast-0-2", "first"));
-    let base = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n{TOKEN_TABLE}{}{}",
-        Guest::of("own", &own).toml(),
-        guest("kitchen").toml()
-    );
-    let file = scratch.file("hob.toml", &base);
-    let mut command = hob();
-    command.arg("serve").arg(&file).args(["--cache", compile_cache()]);
-    let server = Hob::start(command, Vec::new(), None);
-    assert_eq!(server.greeting("own"), "first");
-    let mut in_flight = server.client();
-    in_flight.send(unfinished("/kitchen/echo"));
-    server.wait_for_in_flight("kitchen", 1);
-
-    scratch.file("own.wasm", greeter("fast-0-2", "secon"));
-    assert_eq!(server.greeting("own"), "first");
-    let reloaded = view(server.operate("POST", "/v1/reload", &[]));
-    assert_eq!(reloaded["changed"], json!(["default/own"]));
-    assert_eq!(reloaded["needs_restart"], json!([]));
-    assert_eq!(server.greeting("own"), "secon");
-
-    scratch.file("hob.toml", format!("{base}\ncolour = \"red\"\n"));
-    let refused = server.operate("POST", "/v1/reload", &[]);
-    expect_denied(refused, 422, "refused", &["colour", "hob.toml:"]);
-    scratch.file("hob.toml", base.replace("own.wasm", "gone.wasm"));
-    let refused = server.operate("POST", "/v1/reload", &[]);
-    expect_denied(refused, 422, "refused", &["gone.wasm"]);
-    assert_eq!(server.greeting("own"), "secon");
-
-    let more = guest("fast-0-2").named("more").toml();
-    let changed = base.replace("[server]\n", "[server]\nloops = 2\n") + &more;
-    scratch.file("hob.toml", changed);
-    server.signal(Signal::HUP);
-    server.wait_for_line(|line| {
-        line["event"] == "reloaded"
-            && line["refused"].is_null()
-            && server.get("/more/hello").status == 200
-    });
-    let reloaded = view(server.operate("POST", "/v1/reload", &[]));
-    assert_eq!(reloaded["needs_restart"], json!(["server.loops"]));
-    assert_eq!(server.metrics().of("more", "hob_requests_in_flight"), 0.0);
-
-    in_flight.send(END_OF_BODY);
-    assert_eq!(in_flight.response().expect(200).text(), "hello");
-    scratch.file("hob.toml", base.replace(&guest("kitchen").toml(), ""));
-    view(server.operate("POST", "/v1/reload", &[]));
-    server.get("/kitchen/hello").expect(404);
-    server.get("/more/hello").expect(404);
-    assert_eq!(server.greeting("own"), "secon");
 }

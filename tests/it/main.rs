@@ -43,6 +43,7 @@ mod observability;
 mod offload;
 mod offload_messages;
 mod offload_turns;
+mod operators;
 mod outbound;
 mod output;
 mod passwords;

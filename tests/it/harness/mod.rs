@@ -5,6 +5,7 @@ mod components;
 mod lines;
 mod metrics;
 mod operator;
+mod place;
 mod process;
 mod scratch;
 mod serve;
@@ -16,6 +17,7 @@ pub(crate) use client::{Client, END_OF_BODY, Response, chunked, get, post, unfin
 pub(crate) use components::{TESTS, compile_cache, component, guests};
 pub(crate) use metrics::Metrics;
 pub(crate) use operator::{TOKEN, TOKEN_TABLE, expect_denied, greeter, view};
+pub(crate) use place::Place;
 pub(crate) use process::{Hob, Outcome, hob, run};
 pub(crate) use scratch::Scratch;
 pub(crate) use serve::{Guest, Serve, every_mode, guest, module};
