@@ -13,6 +13,7 @@ mod route;
 mod schema;
 mod secrets;
 mod spanned;
+mod tenant;
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZero;
@@ -29,11 +30,12 @@ pub use module::ModuleConfig;
 pub use path::{check_path, path_of_name};
 pub use redirect::{AddressPart, RedirectConfig};
 pub use route::{FolderConfig, RouteConfig, TargetConfig, VariantConfig};
+pub use tenant::TenantConfig;
 
 use crate::capabilities::Grants;
 use crate::handlers::GuestLimits;
 use crate::limits;
-use crate::tenants::Pattern;
+use crate::tenants::{Pattern, TenantLimits};
 use crate::wire::WireLimits;
 use spanned::Spanned;
 
@@ -76,6 +78,10 @@ pub struct Config {
     pub routes: Vec<RouteConfig>,
     /// The modules they may offload to.
     pub modules: Vec<ModuleConfig>,
+    /// The tenants of which more is said than their name.
+    pub tenants: Vec<TenantConfig>,
+    /// What a tenant may have of which nothing else is said.
+    pub tenant_limits: TenantLimits,
 }
 
 /// Where tenants keep things, unless `hob.toml` says otherwise.
@@ -102,6 +108,8 @@ impl Default for Config {
             variants: Vec::new(),
             routes: Vec::new(),
             modules: Vec::new(),
+            tenants: Vec::new(),
+            tenant_limits: TenantLimits::default(),
         }
     }
 }
@@ -138,6 +146,10 @@ struct File {
     deploy: deploy::File,
     #[serde(default)]
     limits: Limits,
+    #[serde(default)]
+    tenant_limits: tenant::LimitsFile,
+    #[serde(default, rename = "tenant")]
+    tenants: Vec<Spanned<tenant::File>>,
     #[serde(default, rename = "handler")]
     handlers: Vec<Spanned<handler::File>>,
     #[serde(default, rename = "route")]
@@ -342,6 +354,8 @@ impl Checker<'_> {
         };
         let listen = listen.and_then(|address| self.address("server.listen", &address));
         let modules = self.modules(file.modules);
+        let tenant_limits =
+            self.tenant_limits(defaults.tenant_limits, &file.tenant_limits, "tenant_limits");
         let general = self.limits(GuestLimits::default(), &file.limits, "limits");
         if file.handlers.is_empty() && file.routes.is_empty() {
             self.fault(0, "there is no [[handler]]: add one with `name` and `component`");
@@ -384,6 +398,8 @@ impl Checker<'_> {
             variants: routed.variants,
             routes: routed.routes,
             modules,
+            tenants: self.tenants(file.tenants, tenant_limits),
+            tenant_limits,
         }
     }
 

@@ -8,6 +8,7 @@ mod deploying;
 mod offloading;
 mod outbound;
 mod routing;
+mod tenancy;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ pub use deploying::*;
 pub use offloading::*;
 pub use outbound::*;
 pub use routing::*;
+pub use tenancy::*;
 
 // ---- The event loop -------------------------------------------------------------------------
 

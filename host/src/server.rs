@@ -26,6 +26,7 @@ mod start;
 mod swap;
 mod trial;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::AtomicBool;
@@ -217,7 +218,7 @@ impl Server {
             host_threads,
             tls,
             metrics,
-            unrouted: HandlerMetrics::new("-"),
+            unrouted: HandlerMetrics::new("-", "-"),
             control: control.clone(),
             ready: AtomicBool::new(true),
         });
@@ -340,5 +341,11 @@ impl Site {
         *self.metrics.handlers.lock().expect("metrics") = handlers;
         let modules = snapshot.modules.iter().map(|one| one.module.metrics.clone()).collect();
         *self.metrics.modules.lock().expect("metrics") = modules;
+        let of_handlers = snapshot.handlers.iter().map(|one| &one.household);
+        let households = of_handlers.chain(snapshot.modules.iter().map(|one| &one.household));
+        let tenants: BTreeMap<_, _> = households
+            .map(|household| (household.tenant.name(), household.tenant.metrics().clone()))
+            .collect();
+        *self.metrics.tenants.lock().expect("metrics") = tenants.into_values().collect();
     }
 }

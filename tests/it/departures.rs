@@ -11,8 +11,7 @@ fn expect_gone(hob: &Hob, name: &str, path: &str, status: u16) {
     assert_eq!(access["ended"], "cut", "{access}");
     let metrics = hob.metrics();
     assert_eq!(metrics.of(name, "hob_requests_in_flight"), 0.0, "{name}");
-    let series = format!("hob_requests_total{{handler=\"{name}\",status=\"{status}\"}}");
-    assert_eq!(metrics.get(&series), 1.0, "{series}");
+    assert_eq!(metrics.answered(name, status), 1.0, "{name}: {status}");
     hob.expect_hello(name);
 }
 

@@ -39,8 +39,8 @@ fn every_handler_fails(hob: &Hob, behaviour: &str, status: u16, code: &str, logg
         let access = hob.wait_for_line(|line| line["kind"] == "access" && line["id"] == *id);
         assert_eq!(access["status"], status, "{access}");
         assert_eq!(access["handler"], name, "{access}");
-        let series = format!("hob_requests_total{{handler=\"{name}\",status=\"{status}\"}}");
-        assert_eq!(hob.metrics().get(&series), 1.0, "{series}");
+        assert_eq!(access["code"], code, "{access}");
+        assert_eq!(hob.metrics().answered(name, status), 1.0, "{name}: {status}");
     }
 }
 

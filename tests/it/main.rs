@@ -62,6 +62,7 @@ mod sql_migrations;
 mod starts;
 mod streams;
 mod targets;
+mod tenant_limits;
 mod time;
 mod timeline;
 mod timers;

@@ -110,6 +110,9 @@ fn every_family_of_metrics_is_there_from_the_start() {
         ("hob_instances_made_total", "counter"),
         ("hob_instances_reused_total", "counter"),
         ("hob_handler_cpu_seconds_total", "counter"),
+        ("hob_tenant_memory_bytes", "gauge"),
+        ("hob_tenant_cpu_seconds_total", "counter"),
+        ("hob_tenant_refused_total", "counter"),
         ("hob_loop_lag_seconds", "histogram"),
         ("hob_loop_turn_seconds", "histogram"),
         ("hob_loop_ready_queue", "gauge"),
@@ -129,9 +132,7 @@ fn requests_are_counted_by_handler_and_status() {
         hob.get(&format!("/{name}/trap")).expect(500);
         hob.wait_for_access(&format!("/{name}/trap"));
         let metrics = hob.metrics();
-        let of = |status| {
-            metrics.get(&format!("hob_requests_total{{handler=\"{name}\",status=\"{status}\"}}"))
-        };
+        let of = |status| metrics.answered(name, status);
         assert_eq!([of(200), of(418), of(500), of(503)], [3.0, 1.0, 1.0, 0.0], "{name}");
         assert_eq!(metrics.of(name, "hob_request_seconds_count"), 5.0, "{name}");
         assert!(metrics.of(name, "hob_request_seconds_sum") > 0.0, "{name}");
@@ -148,8 +149,8 @@ fn requests_that_no_handler_is_there_for_are_counted() {
         hob.wait_for_access(&format!("/nowhere/{index}"));
     }
     let metrics = hob.metrics();
-    assert_eq!(metrics.get("hob_requests_total{handler=\"-\",status=\"404\"}"), 3.0);
-    assert_eq!(metrics.get("hob_requests_total{handler=\"kitchen\",status=\"404\"}"), 0.0);
+    assert_eq!(metrics.answered("-", 404), 3.0);
+    assert_eq!(metrics.answered("kitchen", 404), 0.0);
 }
 
 #[test]
@@ -160,7 +161,7 @@ fn a_histogram_is_cumulative_and_ends_with_its_count() {
     hob.wait_for_access("/kitchen/sleep");
     let metrics = hob.metrics();
     for (family, labels) in [
-        ("hob_request_seconds", "handler=\"kitchen\""),
+        ("hob_request_seconds", "tenant=\"default\",handler=\"kitchen\""),
         ("hob_loop_turn_seconds", "loop=\"0\""),
         ("hob_loop_lag_seconds", "loop=\"0\""),
     ] {

@@ -58,6 +58,7 @@ use crate::engine::{MemoryMeter, Meter};
 use crate::event_loop::{HostQueue, Remote};
 use crate::limits;
 use crate::observe::Timeline;
+use crate::tenants::Tenant;
 use crate::wire::{Client, RequestId};
 use outbound::Outbound;
 
@@ -79,8 +80,8 @@ pub struct GuestContext {
     pub granted: Granted,
     /// What its tenant's calls hold of the host's memory.
     pub held: HeldBytes,
-    /// Its tenant among those that share the outbound connections.
-    pub party: usize,
+    /// Whose it is.
+    pub tenant: Arc<Tenant>,
     /// Sends its requests.
     pub client: Client,
     /// Looks names up.

@@ -62,7 +62,11 @@ where
     let reach = egress.reach(&origin).ok_or(NotSent::Denied)?;
     let request = as_sent(request, &origin)?;
     let resolve = resolve(context.clone(), asking, origin.clone(), reach);
-    let key = PoolKey { party: context.party, origin, private: reach == Reach::Private };
+    let key = PoolKey {
+        party: context.tenant.number() as usize,
+        origin,
+        private: reach == Reach::Private,
+    };
     Ok(context.client.send(Order { key, resolve, request, patience }))
 }
 

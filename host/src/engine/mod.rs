@@ -20,7 +20,7 @@ use wasmtime::{
 pub use artifact::{Cache, CompileError};
 pub use component_file::{ComponentFile, ContentDigest, FileError};
 pub use epoch::{Ticker, TickerHandle};
-pub use memory::MemoryMeter;
+pub use memory::{Budget, Exhausted, MemoryMeter, Reserve};
 pub use meter::{CpuLimitReached, Meter, Ran, Slice};
 pub use room::lacks_room;
 

@@ -74,6 +74,8 @@ impl Default for GuestLimits {
 pub struct Plan {
     /// The handler's name.
     pub name: String,
+    /// Whose it is.
+    pub tenant: String,
     /// The path below which it answers, if it has one of its own.
     pub path: Option<String>,
     /// How its instances are used; none: as its generation suggests.
@@ -200,7 +202,7 @@ impl Deployment {
         let linked = Linked::new(lane, joined.pre)
             .map_err(|error| DeployError::Join(JoinError::import(component, &error)))?;
         Ok(Arc::new(Deployment {
-            metrics: plan.metrics.unwrap_or_else(|| HandlerMetrics::new(&plan.name)),
+            metrics: plan.metrics.unwrap_or_else(|| HandlerMetrics::new(&plan.name, &plan.tenant)),
             digest: component.digest,
             imports: component.imports.clone(),
             name: plan.name,

@@ -16,7 +16,7 @@ use super::lane::{Exports, Lane};
 use super::mailbox::{Mailbox, SharedMailbox};
 use super::{Call, Handler, Isolation, fast02, fast03, http02, http03};
 use crate::capabilities::{self, Culprit, GuestState};
-use crate::engine::{CpuLimitReached, MemoryMeter, Meter, Slice};
+use crate::engine::{CpuLimitReached, Exhausted, MemoryMeter, Meter, Slice};
 use crate::event_loop::Remote;
 use crate::limits;
 
@@ -28,14 +28,14 @@ pub(super) struct Instance {
     /// Requests it has served.
     pub(super) served: u64,
     /// Since when it serves no one.
-    idle_since: Instant,
+    pub(super) idle_since: Instant,
 }
 
 /// Begins a call in an instance of its own.
 pub(super) fn invoke(handler: &Rc<Handler>, call: Call) -> Invocation {
     let mailbox = SharedMailbox::default();
     mailbox.set_id(call.id);
-    let idle = handler.idle.borrow_mut().pop();
+    let idle = handler.idle.pop();
     let meter = match &idle {
         Some(instance) => instance.meter.clone(),
         None => Meter::new(handler.ticker.clone(), handler.deployment.limits.cpu),
@@ -77,8 +77,7 @@ async fn drive(
     state.memory.forget_refusal();
     let served = serve(&mut instance, call, &mailbox, outparam).await;
     if let Err(error) = served {
-        let refused = instance.store.data().memory.was_refused();
-        return Err(Failure::of(&error, refused));
+        return Err(Failure::of(&error, &instance.store.data().memory));
     }
     instance.served += 1;
     if handler.deployment.isolation == Isolation::Reuse && handler.may_serve_again(&mut instance) {
@@ -125,7 +124,11 @@ impl Handler {
     /// Makes an instance in a store of its own, with its limits armed.
     pub(super) async fn instantiate(&self, meter: Arc<Meter>) -> Result<Instance, Failure> {
         let deployment = &self.deployment;
-        let memory = MemoryMeter::new(deployment.limits.memory_bytes);
+        let memory = MemoryMeter::new(deployment.limits.memory_bytes, self.context.tenant.budget())
+            .map_err(|exhausted| match exhausted {
+                Exhausted::Instances => Failure::TenantInstances,
+                Exhausted::Memory => Failure::TenantMemory,
+            })?;
         let state = GuestState::new(self.context.clone(), meter.clone(), memory);
         let mut store = Store::new(&deployment.engine, state);
         capabilities::bound(&mut store, deployment.limits.memory_bytes);
@@ -137,14 +140,14 @@ impl Handler {
                 deployment.metrics.instances_made.fetch_add(1, Ordering::Relaxed);
                 Ok(Instance { store, exports, meter, served: 0, idle_since: self.handle.now() })
             }
-            Err(error) => Err(Failure::of(&error, store.data().memory.was_refused())),
+            Err(error) => Err(Failure::of(&error, &store.data().memory)),
         }
     }
 
     /// Keeps an instance for the next request, and sees to it that it is not kept for ever.
     pub(super) fn rest(self: &Rc<Self>, mut instance: Instance) {
         instance.idle_since = self.handle.now();
-        self.idle.borrow_mut().push(instance);
+        self.idle.push(instance);
         if !self.trims.replace(true) {
             self.handle.spawn(trim(self.clone()));
         }
@@ -156,7 +159,7 @@ impl Handler {
         let state = instance.store.data_mut();
         !self.retired.get()
             && instance.served < limits::REQUESTS_PER_INSTANCE
-            && self.idle.borrow().len() < limits::IDLE_INSTANCES_MAX
+            && self.idle.len() < limits::IDLE_INSTANCES_MAX
             && state.memory.used() <= memory_limit / 4 * 3
             && state.resources() <= limits::RESOURCES_LEFT_MAX
     }
@@ -165,13 +168,11 @@ impl Handler {
 /// Drops the instances that no one has used for long: a burst must not hold its memory for ever.
 /// The one used last is used next, so those that were not used for longest are in front.
 async fn trim(handler: Rc<Handler>) {
-    while !handler.idle.borrow().is_empty() {
+    while !handler.idle.is_empty() {
         handler.handle.sleep_until(handler.handle.now() + limits::IDLE_INSTANCE_KEPT).await;
         let now = handler.handle.now();
         let is_old = |instance: &Instance| now - instance.idle_since >= limits::IDLE_INSTANCE_KEPT;
-        let mut idle = handler.idle.borrow_mut();
-        let old = idle.partition_point(is_old);
-        idle.drain(..old);
+        drop(handler.idle.take_while(is_old));
     }
     handler.trims.set(false);
 }

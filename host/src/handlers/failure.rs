@@ -1,6 +1,6 @@
 //! Owns the reasons why there is no response from a guest.
 
-use crate::engine::{self, CpuLimitReached};
+use crate::engine::{self, CpuLimitReached, MemoryMeter};
 
 /// Why there is no response from the guest. Each becomes a status of its own.
 #[derive(Clone, Debug)]
@@ -11,6 +11,10 @@ pub enum Failure {
     CpuLimit,
     /// It wanted more memory than it may have, and trapped.
     MemoryLimit,
+    /// Its tenant's instances have all the memory they may have together.
+    TenantMemory,
+    /// Its tenant has as many instances as it may.
+    TenantInstances,
     /// It took too long, waiting included.
     WallLimit,
     /// It returned without a response.
@@ -26,16 +30,19 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// What an error of the engine means. `memory_refused` tells the trap of a guest that was
+    /// What an error of the engine means. The guest's `memory` tells the trap of one that was
     /// refused memory from that of a bug.
-    pub(super) fn of(error: &wasmtime::Error, memory_refused: bool) -> Failure {
+    pub(super) fn of(error: &wasmtime::Error, memory: &MemoryMeter) -> Failure {
         if error.is::<CpuLimitReached>() {
             return Failure::CpuLimit;
         }
         if engine::lacks_room(error) {
             return Failure::NoInstance;
         }
-        if memory_refused {
+        if memory.was_exhausted() {
+            return Failure::TenantMemory;
+        }
+        if memory.was_refused() {
             return Failure::MemoryLimit;
         }
         Failure::Trap(format!("{error:#}"))

@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -123,15 +122,14 @@ impl Invocation {
         let Runner::Own { driver, meter, outparam } = &mut self.runner else {
             return Poll::Pending;
         };
-        let Handler { handle, context, deployment, .. } = &*self.handler;
+        let Handler { handle, context, .. } = &*self.handler;
         ready!(self.pace.poll(handle.now(), &context.remote, cx));
         let (polled, ran) = meter.watch(|| driver.as_mut().poll(cx));
         let took = ran.took;
         self.mailbox.note_run(&context.timeline, ran);
         self.pace.charge(took);
         self.mailbox.charge(took);
-        let metrics = &deployment.metrics;
-        metrics.on_loop_ns.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
+        self.handler.charge(took);
         if let Some(outparam) = outparam {
             http02::collect(outparam, &self.mailbox);
         }

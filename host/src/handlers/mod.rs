@@ -11,6 +11,7 @@ mod fast02;
 mod fast03;
 mod http02;
 mod http03;
+mod idle;
 mod invocation;
 mod lane;
 mod mailbox;
@@ -28,6 +29,8 @@ pub use mailbox::BodyFailed;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -35,9 +38,10 @@ use crate::capabilities::GuestContext;
 use crate::engine::TickerHandle;
 use crate::event_loop::{Handle, Pending, Refused, Work};
 use crate::limits;
+use crate::tenants::Tenant;
 use crate::wire::{BodyBroken, Incoming, RequestBody, RequestId};
 use background::Background;
-use exclusive::Instance;
+use idle::Idle;
 use invocation::Invocation;
 use shared::SharedInstance;
 
@@ -48,7 +52,7 @@ pub struct Handler {
     ticker: TickerHandle,
     handle: Handle,
     /// Instances of `reuse` that serve no one at the moment; the last one used is used next.
-    idle: RefCell<Vec<Instance>>,
+    idle: Arc<Idle>,
     /// Whether a task is there that drops those no one has used for long.
     trims: Cell<bool>,
     /// No new request comes: what is at work finishes, and nothing is kept.
@@ -84,12 +88,13 @@ impl Handler {
         ticker: TickerHandle,
         handle: Handle,
     ) -> Rc<Self> {
+        let idle = Idle::new(context.tenant.budget());
         Rc::new(Handler {
             deployment,
             context,
             ticker,
             handle,
-            idle: RefCell::default(),
+            idle,
             trims: Cell::default(),
             retired: Cell::default(),
             open: RefCell::default(),
@@ -100,6 +105,18 @@ impl Handler {
     /// What is deployed.
     pub fn deployment(&self) -> &Arc<Deployment> {
         &self.deployment
+    }
+
+    /// Whose it is.
+    pub fn tenant(&self) -> &Arc<Tenant> {
+        &self.context.tenant
+    }
+
+    /// A guest of its has held the loop for this long.
+    fn charge(&self, took: Duration) {
+        let on_loop_ns = &self.deployment.metrics.on_loop_ns;
+        on_loop_ns.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
+        self.context.tenant.charge(self.handle.now(), took);
     }
 
     /// Reads as much of a request's body as this handler's lane wants to have before it is called.
@@ -121,7 +138,7 @@ impl Handler {
     /// go on, and those that were about to be given to it are still served.
     pub fn retire(&self) {
         self.retired.set(true);
-        self.idle.take();
+        self.idle.clear();
         for instance in self.open.take() {
             instance.retire();
         }

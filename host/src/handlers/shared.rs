@@ -237,7 +237,7 @@ async fn serve_all(
     let state = instance.store.data();
     outcome.map_err(|error| match error {
         Stopped::Overdue => (Failure::WallLimit, None),
-        Stopped::Failed(error) => (Failure::of(&error, state.memory.was_refused()), state.culprit),
+        Stopped::Failed(error) => (Failure::of(&error, &state.memory), state.culprit),
     })
 }
 
@@ -252,7 +252,7 @@ async fn make(
     let mut alarm = None;
     poll_fn(|cx| {
         let (polled, Ran { took, .. }) = meter.watch(|| making.as_mut().poll(cx));
-        handler.deployment.metrics.on_loop_ns.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
+        handler.charge(took);
         if polled.is_ready() {
             return polled;
         }
@@ -306,8 +306,7 @@ async fn watch(
                 polls_left > 0 && held.get() < limits::SLICE
             },
         );
-        let metrics = &handler.deployment.metrics;
-        metrics.on_loop_ns.fetch_add(held.get().as_nanos() as u64, Ordering::Relaxed);
+        handler.charge(held.get());
         if let Some(begun) = begun.get() {
             shared.charge(handler, Ran { begun, took: held.get() });
         }

@@ -16,7 +16,7 @@ use crate::capabilities::{
     self, Assignment, Form, GuestContext, GuestState, OffloadError, Order, Outcome, Program,
     Runner, RunningJob, Worker,
 };
-use crate::engine::{MemoryMeter, Meter, Slice, TickerHandle};
+use crate::engine::{MemoryMeter, Meter, Reserve, Slice, TickerHandle};
 use crate::event_loop::{OffloadQueue, Stopped, thread_time};
 use crate::limits;
 use crate::observe::{Line, Log};
@@ -72,7 +72,8 @@ impl ModuleRunner {
         queue: OffloadQueue,
         log: Log,
     ) -> Arc<Self> {
-        Arc::new(ModuleRunner {
+        let budget = context.tenant.budget().clone();
+        let runner = Arc::new(ModuleRunner {
             module,
             context,
             ticker,
@@ -80,7 +81,10 @@ impl ModuleRunner {
             log,
             idle: Mutex::default(),
             is_tended: AtomicBool::new(false),
-        })
+        });
+        let weak = Arc::downgrade(&runner);
+        budget.add_reserve(weak);
+        runner
     }
 
     /// The module as a handler may offload to it.
@@ -92,6 +96,13 @@ impl ModuleRunner {
             limits: self.module.limits,
             metrics: self.module.metrics.clone(),
         }
+    }
+}
+
+impl Reserve for ModuleRunner {
+    fn give_up(&self) {
+        let rested = std::mem::take(&mut *self.idle.lock().expect("idle instances"));
+        drop(rested);
     }
 }
 
@@ -179,8 +190,7 @@ impl ModuleRunner {
     ) -> Result<Instance, OffloadError> {
         match self.instantiate_once(stopped, meter).await {
             Err(OffloadError::Busy) => {
-                let rested = std::mem::take(&mut *self.idle.lock().expect("idle instances"));
-                drop(rested);
+                self.give_up();
                 self.instantiate_once(stopped, meter).await
             }
             made => made,
@@ -193,7 +203,8 @@ impl ModuleRunner {
         meter: &Arc<Meter>,
     ) -> Result<Instance, OffloadError> {
         let module = &self.module;
-        let memory = MemoryMeter::new(module.limits.memory_bytes);
+        let memory = MemoryMeter::new(module.limits.memory_bytes, self.context.tenant.budget())
+            .map_err(|_| OffloadError::Busy)?;
         let state = GuestState::of_job(self.context.clone(), meter.clone(), memory);
         let mut store = Store::new(&module.engine, state);
         capabilities::bound(&mut store, module.limits.memory_bytes);

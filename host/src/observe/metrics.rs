@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::host_threads::HostThreadMetrics;
 use super::offload::{self, ModuleMetrics};
+use super::tenants::{self, TenantMetrics};
 use super::timeline::Timeline;
 
 /// A number that only grows.
@@ -92,6 +93,8 @@ pub struct LoopMetrics {
 pub struct HandlerMetrics {
     /// The handler's name.
     pub name: String,
+    /// Whose it is: the names of one tenant's handlers are told apart.
+    pub tenant: String,
     /// Requests answered, by status from 100 to 599; a client that left counts as 499.
     by_status: [Counter; 500],
     /// From the end of a request's head to the end of its response.
@@ -108,9 +111,10 @@ pub struct HandlerMetrics {
 
 impl HandlerMetrics {
     /// All zero.
-    pub fn new(name: &str) -> Arc<Self> {
+    pub fn new(name: &str, tenant: &str) -> Arc<Self> {
         Arc::new(HandlerMetrics {
             name: name.to_owned(),
+            tenant: tenant.to_owned(),
             by_status: [const { AtomicU64::new(0) }; 500],
             latency: Histogram::default(),
             in_flight: AtomicU64::new(0),
@@ -118,6 +122,10 @@ impl HandlerMetrics {
             instances_reused: AtomicU64::new(0),
             on_loop_ns: AtomicU64::new(0),
         })
+    }
+
+    fn labels(&self) -> String {
+        format!("tenant=\"{}\",handler=\"{}\"", label(&self.tenant), label(&self.name))
     }
 
     /// Counts a request that has ended.
@@ -135,6 +143,8 @@ pub struct ServerMetrics {
     pub loops: Vec<Arc<LoopMetrics>>,
     /// One entry a handler that is served.
     pub handlers: Mutex<Vec<Arc<HandlerMetrics>>>,
+    /// One entry a tenant of those.
+    pub tenants: Mutex<Vec<Arc<TenantMetrics>>>,
     /// The threads that do blocking work.
     pub host_threads: Arc<HostThreadMetrics>,
     /// One entry a module that is offloaded to.
@@ -150,6 +160,7 @@ pub fn render(server: &ServerMetrics) -> String {
     let mut out = String::with_capacity(16 * 1024);
     render_loops(&mut out, &server.loops);
     render_handlers(&mut out, &server.handlers.lock().expect("metrics"));
+    tenants::render(&mut out, &server.tenants.lock().expect("metrics"));
     server.host_threads.render(&mut out);
     offload::render(&mut out, &server.modules.lock().expect("metrics"));
     let dropped = server.log_lines_dropped.load(Ordering::Relaxed);
@@ -203,16 +214,14 @@ fn render_loops(out: &mut String, loops: &[Arc<LoopMetrics>]) {
 fn render_handlers(out: &mut String, handlers: &[Arc<HandlerMetrics>]) {
     head(out, "hob_requests_total", "counter", "Requests answered, by handler and status.");
     for handler in handlers {
-        let name = label(&handler.name);
+        let labels = handler.labels();
         for (index, count) in handler.by_status.iter().enumerate() {
             let count = count.load(Ordering::Relaxed);
             if count > 0 {
                 let status = index + 100;
                 line(
                     out,
-                    format_args!(
-                        "hob_requests_total{{handler=\"{name}\",status=\"{status}\"}} {count}"
-                    ),
+                    format_args!("hob_requests_total{{{labels},status=\"{status}\"}} {count}"),
                 );
             }
         }
@@ -229,19 +238,19 @@ fn render_handlers(out: &mut String, handlers: &[Arc<HandlerMetrics>]) {
         head(out, name, kind, help);
         for handler in handlers {
             let value = value(handler).load(Ordering::Relaxed);
-            line(out, format_args!("{name}{{handler=\"{}\"}} {value}", label(&handler.name)));
+            line(out, format_args!("{name}{{{}}} {value}", handler.labels()));
         }
     }
     let name = "hob_handler_cpu_seconds_total";
     head(out, name, "counter", "Time the handler held a loop.");
     for handler in handlers {
         let seconds = handler.on_loop_ns.load(Ordering::Relaxed) as f64 / 1e9;
-        line(out, format_args!("{name}{{handler=\"{}\"}} {seconds}", label(&handler.name)));
+        line(out, format_args!("{name}{{{}}} {seconds}", handler.labels()));
     }
     let name = "hob_request_seconds";
     head(out, name, "histogram", "From a request's head to the end of its response.");
     for handler in handlers {
-        handler.latency.render(out, name, &format!("handler=\"{}\"", label(&handler.name)));
+        handler.latency.render(out, name, &handler.labels());
     }
 }
 

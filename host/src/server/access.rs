@@ -18,6 +18,7 @@ use super::answer::AnswerBody;
 use crate::handlers::BodyFailed;
 use crate::limits;
 use crate::observe::{HandlerMetrics, Happening, Line, Log, Timeline};
+use crate::tenants::{Limit, Place, Tenant};
 use crate::wire::{Exchange, Fault, RequestId};
 
 /// nginx's number for a client that left before its answer; it is only ever seen in the log.
@@ -42,6 +43,7 @@ impl AccessLog {
         id: RequestId,
         request: &Request<B>,
         handler: Arc<HandlerMetrics>,
+        tenant: Option<Arc<Tenant>>,
         exchange: Rc<Exchange>,
         in_flight: Rc<Cell<usize>>,
         started: Instant,
@@ -54,6 +56,9 @@ impl AccessLog {
             method: request.method().clone(),
             path: if self.on { shortened(request.uri().path()) } else { String::new() },
             handler,
+            tenant,
+            place: None,
+            code: None,
             exchange,
             in_flight,
             started,
@@ -88,6 +93,11 @@ pub(super) struct Record {
     /// A copy, for the original would keep the buffer alive that the head was read into.
     path: String,
     handler: Arc<HandlerMetrics>,
+    tenant: Option<Arc<Tenant>>,
+    /// Its place among its tenant's requests in flight, once it has one.
+    pub(super) place: Option<Place>,
+    /// Why it was answered by the host, if it was.
+    pub(super) code: Option<&'static str>,
     exchange: Rc<Exchange>,
     in_flight: Rc<Cell<usize>>,
     started: Instant,
@@ -102,6 +112,17 @@ impl Record {
         &self.handler.name
     }
 
+    pub(super) fn tenant_name(&self) -> &str {
+        &self.handler.tenant
+    }
+
+    /// Counts that it was refused because its tenant is over a limit.
+    pub(super) fn tenant_refused(&self, limit: Limit) {
+        if let Some(tenant) = &self.tenant {
+            tenant.refused(limit);
+        }
+    }
+
     /// Sets the time the guest held the loop for this request.
     pub(super) fn charge(&self, on_loop: Duration) {
         self.on_loop.set(on_loop);
@@ -110,7 +131,8 @@ impl Record {
     /// The client sees its connection cut; why, only the log can tell.
     fn broke_off(&self, why: &BodyFailed) {
         let line = Line::new("server").text("event", "body-broken");
-        let line = line.text("handler", self.handler_name()).text("id", &self.id.to_string());
+        let line = line.text("tenant", self.tenant_name()).text("handler", self.handler_name());
+        let line = line.text("id", &self.id.to_string());
         self.access.log.write(line.text("detail", &why.0));
     }
 
@@ -118,6 +140,7 @@ impl Record {
         let on_loop = self.on_loop.get().min(took);
         let mut line = Line::new("access")
             .text("id", &self.id.to_string())
+            .text("tenant", self.tenant_name())
             .text("handler", self.handler_name())
             .text("method", self.method.as_str())
             .text("path", &self.path)
@@ -126,6 +149,9 @@ impl Record {
             .number("total_us", took.as_micros() as u64)
             .number("on_loop_us", on_loop.as_micros() as u64)
             .number("suspended_us", (took - on_loop).as_micros() as u64);
+        if let Some(code) = self.code {
+            line = line.text("code", code);
+        }
         if !self.complete {
             line = line.text("ended", "cut");
         }

@@ -51,6 +51,7 @@ impl Assembly {
         }
         let folders = self.folders(config, deployed)?;
         let routing = Routing::new(config);
+        self.households.configure(config);
         let outbound_connections = outbound_allowed(config, self.loops);
         Ok(Arc::new(Snapshot { handlers, modules, folders, routing, outbound_connections }))
     }

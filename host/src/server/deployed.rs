@@ -112,6 +112,7 @@ impl Builder<'_> {
         let path = handler.path.as_ref().map(|path| if path.is_empty() { "/" } else { path });
         let plan = Plan {
             name: handler.label.clone(),
+            tenant: handler.tenant.clone(),
             path: path.map(str::to_owned),
             isolation: handler.isolation,
             limits: handler.limits,

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{Either, select};
@@ -29,6 +30,7 @@ use crate::config::Config;
 use crate::event_loop::{Handle, step_back};
 use crate::handlers::{Call, CallBody, Failure, GuestBody, Handler};
 use crate::observe::{HandlerMetrics, Line, Log, LoopMetrics, Timeline};
+use crate::tenants::{Admission, Limit, OverLimit, Place, Wait, seconds_to_wait};
 use crate::wire::{Exchange, Fault, Incoming, RequestId, Service, error_body};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -133,10 +135,11 @@ impl Inner {
         let is_head = *request.method() == Method::HEAD;
         let way = self.current.get().find(&request);
         let origin = way.cors().and_then(|_| request.headers().get(ORIGIN).cloned());
-        let record = self.access.begin(
+        let mut record = self.access.begin(
             id,
             &request,
             way.handler().map_or(&self.unrouted, |h| &h.deployment().metrics).clone(),
+            way.handler().map(|handler| handler.tenant().clone()),
             exchange.clone(),
             self.in_flight.clone(),
             // The turn's reading: what the request has waited in this turn is counted too.
@@ -155,15 +158,16 @@ impl Inner {
             Way::OtherMethods(methods) => Err(Refusal::OtherMethods(allow(methods))),
             Way::Preflight(cors) => Ok(cors::preflight(cors, request.headers().get(ORIGIN))),
             Way::Handler(route, served, handler) => {
-                let outcome = self.call(handler, route, request, &exchange, id).await;
+                let outcome = self.call(handler, route, request, &exchange, id, &mut record).await;
                 self.judge(served, &outcome);
                 outcome
             }
             Way::Folder(route, assets) => Box::pin(self.file(assets, route, &request, id)).await,
             Way::Redirect(route) => redirect::answer(route, request.uri()).ok_or(Refusal::NoRoute),
         };
-        let mut response = outcome
-            .unwrap_or_else(|refusal| self.refuse(&refusal, id, &record).map(AnswerBody::Plain));
+        let mut response = outcome.unwrap_or_else(|refusal| {
+            self.refuse(&refusal, id, &mut record).map(AnswerBody::Plain)
+        });
         if let Some(cors) = way.cors() {
             cors::mark(cors, origin.as_ref(), response.headers_mut());
         }
@@ -184,11 +188,12 @@ impl Inner {
         request: Request<Incoming>,
         exchange: &Exchange,
         id: RequestId,
+        record: &mut Record,
     ) -> Result<Response<AnswerBody>, Refusal> {
         let (mut head, body) = request.into_parts();
         params::put(&mut head.headers, &route.params, &route.pattern, head.uri.path());
         let is_head = head.method == Method::HEAD;
-        let body = self.receive(handler, body).await?;
+        let body = self.admit_and_receive(handler, body, record).await?;
         exchange.received.set(matches!(body, CallBody::Whole(_)));
         let compress = handler.deployment().compress;
         let wish = compress.then(|| Wish::of(&head.headers, is_head, id));
@@ -232,6 +237,38 @@ impl Inner {
         Ok(answer.map(AnswerBody::from))
     }
 
+    /// Lets the request in as soon as its tenant's limits do, and receives its body.
+    async fn admit_and_receive(
+        &self,
+        handler: &Handler,
+        body: Incoming,
+        record: &mut Record,
+    ) -> Result<CallBody, Refusal> {
+        let place = match handler.tenant().admit(self.handle.now()) {
+            Ok(Admission::Place(place)) => place,
+            Ok(Admission::Wait(wait, longest)) => {
+                Box::pin(self.wait_for_place(handler, wait, longest)).await?
+            }
+            Err(over) => return Err(Refusal::Tenant(over)),
+        };
+        record.place = Some(place);
+        self.receive(handler, body).await
+    }
+
+    /// A client that leaves drops this, and so gives up what it waits for.
+    async fn wait_for_place(
+        &self,
+        handler: &Handler,
+        wait: Wait,
+        longest: Duration,
+    ) -> Result<Place, Refusal> {
+        let deadline = self.handle.sleep_until(self.handle.now() + longest);
+        match select(wait, deadline).await {
+            Either::Left((place, _)) => Ok(place),
+            Either::Right(_) => Err(Refusal::Tenant(handler.tenant().waited_too_long())),
+        }
+    }
+
     /// The body as the handler's lane wants it. Most requests have none; what reads one is boxed, so
     /// that they do not carry it. A body that comes in drops must not hold its place for ever.
     async fn receive(&self, handler: &Handler, body: Incoming) -> Result<CallBody, Refusal> {
@@ -253,7 +290,9 @@ impl Inner {
         let Some(trial) = served.trial.as_ref().filter(|trial| !trial.is_over()) else { return };
         let failed = match outcome {
             Ok(answer) => answer.status().is_server_error(),
-            Err(Refusal::Failed(failure, _)) => !matches!(failure, Failure::NoInstance),
+            Err(Refusal::Failed(failure, _)) => {
+                !matches!(failure, Failure::NoInstance) && limit_of(failure).is_none()
+            }
             // The host's own, or the client's.
             Err(_) => return,
         };
@@ -278,10 +317,14 @@ impl Inner {
     }
 
     /// The one mapping from what went wrong to what the client is told.
-    fn refuse(&self, refusal: &Refusal, id: RequestId, record: &Record) -> Response<GuestBody> {
+    fn refuse(&self, refusal: &Refusal, id: RequestId, record: &mut Record) -> Response<GuestBody> {
         let (status, code) = refusal.status_and_code();
+        record.code = Some(code);
         if let Refusal::Failed(failure, on_loop) = refusal {
             record.charge(*on_loop);
+            if let Some(limit) = limit_of(failure) {
+                record.tenant_refused(limit);
+            }
             self.report(failure, code, id, record);
         }
         let body = error_body(code, &id.to_string());
@@ -292,8 +335,8 @@ impl Inner {
         if let Refusal::OtherMethods(allow) = refusal {
             headers.insert(ALLOW, allow.clone());
         }
-        if refusal.may_be_tried_again() {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some(seconds) = refusal.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
@@ -307,7 +350,8 @@ impl Inner {
             _ => "",
         };
         let mut line = Line::new("server").text("event", "handler-failed").text("code", code);
-        line = line.text("handler", record.handler_name()).text("id", &id.to_string());
+        line = line.text("tenant", record.tenant_name()).text("handler", record.handler_name());
+        line = line.text("id", &id.to_string());
         if !detail.is_empty() {
             line = line.text("detail", detail);
         }
@@ -326,7 +370,9 @@ enum Refusal {
     Overload,
     BodyBroken,
     BodyTimedOut,
-    Failed(Failure, std::time::Duration),
+    /// Its tenant is over a limit.
+    Tenant(OverLimit),
+    Failed(Failure, Duration),
 }
 
 impl Refusal {
@@ -340,6 +386,7 @@ impl Refusal {
             Refusal::Overload => (StatusCode::SERVICE_UNAVAILABLE, "overload"),
             Refusal::BodyBroken => (StatusCode::BAD_REQUEST, "body-broken"),
             Refusal::BodyTimedOut => (StatusCode::REQUEST_TIMEOUT, "request-timeout"),
+            Refusal::Tenant(over) => (StatusCode::TOO_MANY_REQUESTS, over.limit.code()),
             Refusal::Failed(failure, _) => match failure {
                 Failure::Trap(_) => (StatusCode::INTERNAL_SERVER_ERROR, "trap"),
                 Failure::NoResponse => (StatusCode::INTERNAL_SERVER_ERROR, "no-response"),
@@ -350,14 +397,33 @@ impl Refusal {
                 Failure::InstanceLost => (StatusCode::INTERNAL_SERVER_ERROR, "instance-lost"),
                 Failure::CpuLimit => (StatusCode::SERVICE_UNAVAILABLE, "cpu-limit"),
                 Failure::MemoryLimit => (StatusCode::SERVICE_UNAVAILABLE, "memory-limit"),
+                Failure::TenantMemory => (StatusCode::TOO_MANY_REQUESTS, Limit::Memory.code()),
+                Failure::TenantInstances => {
+                    (StatusCode::TOO_MANY_REQUESTS, Limit::Instances.code())
+                }
                 Failure::NoInstance => (StatusCode::SERVICE_UNAVAILABLE, "no-instance"),
                 Failure::WallLimit => (StatusCode::GATEWAY_TIMEOUT, "wall-limit"),
             },
         }
     }
 
-    fn may_be_tried_again(&self) -> bool {
-        matches!(self, Refusal::Overload | Refusal::Failed(Failure::NoInstance, _))
+    /// Seconds after which the same request may be answered, if that is to be expected.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Refusal::Overload | Refusal::Failed(Failure::NoInstance, _) => Some(1),
+            Refusal::Tenant(over) => Some(seconds_to_wait(over.retry_after)),
+            Refusal::Failed(failure, _) => limit_of(failure).map(|_| 1),
+            _ => None,
+        }
+    }
+}
+
+/// The limit of its tenant's that a guest has failed by.
+fn limit_of(failure: &Failure) -> Option<Limit> {
+    match failure {
+        Failure::TenantMemory => Some(Limit::Memory),
+        Failure::TenantInstances => Some(Limit::Instances),
+        _ => None,
     }
 }
 

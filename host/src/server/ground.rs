@@ -127,7 +127,7 @@ impl Ground {
             stdio,
             queue: household.queue.clone(),
             granted: household.granted.clone(),
-            party: household.tenant,
+            tenant: household.tenant.clone(),
             client: self.client.clone(),
             dns: household.dns.clone(),
             held: household.held.clone(),

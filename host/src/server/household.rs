@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::StartError;
 use crate::capabilities::{Dns, Granted, Grants, HeldBytes, Stores};
+use crate::config::Config;
 use crate::event_loop::{HostQueue, HostThreads, OffloadQueue, OffloadThreads};
+use crate::tenants::{Tenant, Tenants};
 
 /// What a handler or a module has of its tenant's: its place in the host threads' turns, and what it
 /// is granted.
 #[derive(Clone)]
 pub(super) struct Household {
-    /// Which of the tenants it is.
-    pub(super) tenant: usize,
+    /// Whose it is.
+    pub(super) tenant: Arc<Tenant>,
     pub(super) queue: HostQueue,
     pub(super) dns: Dns,
     pub(super) held: HeldBytes,
@@ -24,6 +27,7 @@ pub(super) struct Household {
 pub(super) struct Households {
     data: PathBuf,
     host_threads: HostThreads,
+    tenants: Tenants,
     known: BTreeMap<String, Home>,
 }
 
@@ -36,7 +40,8 @@ struct Home {
 impl Households {
     /// None yet. What tenants keep is below `data`.
     pub(super) fn new(data: PathBuf, host_threads: HostThreads) -> Self {
-        Households { data, host_threads, known: BTreeMap::new() }
+        let tenants = Tenants::default();
+        Households { data, host_threads, tenants, known: BTreeMap::new() }
     }
 
     /// Opens what a handler or a module of this tenant is granted. Blocks.
@@ -49,13 +54,22 @@ impl Households {
         Ok(Household { granted, ..home.household.clone() })
     }
 
+    /// Gives tenants the weights and limits that `hob.toml` has for them. What was changed since while
+    /// the server ran stays, unless the file says something else than before.
+    pub(super) fn configure(&self, config: &Config) {
+        for name in self.known.keys() {
+            let said = config.tenant(name);
+            self.tenants.configure(name, said.weight, said.limits);
+        }
+    }
+
     /// The tenant's place in the turns of the offload threads.
     pub(super) fn offload_queue(&mut self, tenant: &str, threads: &OffloadThreads) -> OffloadQueue {
         self.home(tenant).offload.get_or_insert_with(|| threads.queue()).clone()
     }
 
     fn home(&mut self, name: &str) -> &mut Home {
-        let tenant = self.known.len();
+        let tenant = self.tenants.get(name);
         self.known.entry(name.to_owned()).or_insert_with(|| {
             let (queue, granted) = (self.host_threads.queue(), Granted::default());
             let (dns, held) = (Dns::default(), HeldBytes::default());

@@ -74,7 +74,34 @@ impl Metrics {
 
     /// A sample of a handler.
     pub(crate) fn of(&self, handler: &str, name: &str) -> f64 {
-        self.get(&format!("{name}{{handler=\"{handler}\"}}"))
+        self.of_handler(handler, name, "")
+    }
+
+    /// Requests of a handler that were answered with this status.
+    pub(crate) fn answered(&self, handler: &str, status: u16) -> f64 {
+        self.of_handler(handler, "hob_requests_total", &format!(",status=\"{status}\""))
+    }
+
+    /// The names of handlers are told apart in each test, so its tenant need not be said.
+    fn of_handler(&self, handler: &str, name: &str, labels: &str) -> f64 {
+        let end = format!(",handler=\"{handler}\"{labels}}}");
+        let mut found = self.beginning(name).filter(|(series, _)| {
+            series[name.len()..].starts_with("{tenant=") && series.ends_with(&end)
+        });
+        let value = found.next().map_or(0.0, |(_, value)| value);
+        assert!(found.next().is_none(), "two tenants have a handler {handler}");
+        value
+    }
+
+    /// A sample of a tenant.
+    pub(crate) fn of_tenant(&self, tenant: &str, name: &str) -> f64 {
+        self.get(&format!("{name}{{tenant=\"{tenant}\"}}"))
+    }
+
+    /// How often a tenant was refused for a limit.
+    pub(crate) fn refused(&self, tenant: &str, limit: &str) -> f64 {
+        let labels = format!("tenant=\"{tenant}\",limit=\"{limit}\"");
+        self.get(&format!("hob_tenant_refused_total{{{labels}}}"))
     }
 
     /// A sample of a module of the tenant that a module has which names none.

@@ -142,6 +142,7 @@ pub(crate) struct Serve {
     routes: Vec<String>,
     server: Vec<String>,
     connections: Vec<String>,
+    tenants: Vec<String>,
     wrapper: Vec<String>,
     cache: String,
 }
@@ -153,6 +154,7 @@ impl Serve {
             routes: Vec::new(),
             server: Vec::new(),
             connections: Vec::new(),
+            tenants: Vec::new(),
             wrapper: Vec::new(),
             cache: compile_cache().to_owned(),
         }
@@ -173,6 +175,17 @@ impl Serve {
     /// Adds a line of TOML to `[connections]`.
     pub(crate) fn connections(mut self, line: &str) -> Self {
         self.connections.push(line.to_owned());
+        self
+    }
+
+    /// Gives a tenant these limits.
+    pub(crate) fn tenant(self, name: &str, limits: &str) -> Self {
+        self.tenant_with(name, &format!("limits = {{ {limits} }}"))
+    }
+
+    /// Gives a tenant these lines of TOML.
+    pub(crate) fn tenant_with(mut self, name: &str, lines: &str) -> Self {
+        self.tenants.push(format!("[[tenant]]\nname = \"{name}\"\n{lines}"));
         self
     }
 
@@ -211,6 +224,7 @@ impl Serve {
         self.server.iter().for_each(|line| add(line));
         add("[connections]");
         self.connections.iter().for_each(|line| add(line));
+        self.tenants.iter().for_each(|tenant| add(tenant));
         self.guests.iter().for_each(|guest| text.push_str(&guest.toml()));
         for route in &self.routes {
             text.push_str(&format!("[[route]]\n{route}\n"));

@@ -1,0 +1,38 @@
+//! The bounds of a tenant, and of what tenants share.
+
+use std::time::Duration;
+
+/// A limit that no one has set: what bounds the loops, the pool and the machine is then the tenant's
+/// bound too. So who is alone on a machine is refused nothing that the machine has.
+pub const TENANT_UNLIMITED: u64 = u64::MAX;
+
+/// The share of a tenant that says nothing about it.
+pub const TENANT_WEIGHT: u32 = 1;
+
+/// The largest share, of which the smallest is a thousandth: less could not be told from none.
+pub const TENANT_WEIGHT_MAX: u32 = 1000;
+
+/// Requests of one tenant that may wait for a place in flight, once those are limited. As many as a
+/// browser's or a proxy's burst; each holds a connection and a head.
+pub const TENANT_QUEUE: u64 = 1024;
+
+/// The longest queue that may be asked for: more could not be in flight of a loop anyway.
+pub const TENANT_QUEUE_MAX: u64 = super::REQUESTS_IN_FLIGHT_MAX as u64;
+
+/// How long a request waits for a place. Longer, and its client has better things to do with the answer
+/// that there is none.
+pub const TENANT_QUEUE_TIME: Duration = Duration::from_secs(1);
+
+/// Requests a second that may be asked for at the most: some times what a machine answers. The bucket
+/// counts in nanoseconds.
+pub const TENANT_RATE_MAX: u64 = 100_000_000;
+
+/// Time on the loops that may be asked for in a second: all of the loops there can be.
+pub const TENANT_CPU_MS_MAX: u64 = 1000 * super::LOOPS_MAX as u64;
+
+/// A tenant that has been idle may use its time on the loops of so long at once, and one that has used
+/// more is refused until it has made up for it.
+pub const TENANT_CPU_BURST: Duration = Duration::from_secs(1);
+
+/// The longest time that a refused client is told to wait: its tenant's limits may change meanwhile.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
