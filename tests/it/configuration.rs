@@ -63,6 +63,20 @@ fn a_value_of_the_wrong_kind_is_named() {
 }
 
 #[test]
+fn a_fault_of_a_tenant_s_table_is_named() {
+    let tenant = |lines: &str| format!("[[tenant]]\nname = \"t\"\n{lines}\n");
+    let weight = tenant("weight = 0");
+    expect_fault(&weight, &["hob.toml:3:", "`tenant.weight` is 0", "from 1 to 1000"]);
+    let instances = tenant("limits = { instances = 0 }");
+    expect_fault(&instances, &["hob.toml:3:", "`tenant.limits.instances` is 0"]);
+    let queue = tenant("limits = { queue_m = 1 }");
+    expect_fault(&queue, &["hob.toml:3:", "did you mean `queue_ms`?"]);
+    expect_fault(&(tenant("") + &tenant("")), &["second tenant", "`t`"]);
+    let burst = "[tenant_limits]\nburst = 0";
+    expect_fault(burst, &["hob.toml:2:", "`tenant_limits.burst` is 0"]);
+}
+
+#[test]
 fn a_value_out_of_its_range_is_named_with_the_range() {
     expect_fault("[server]\nloops = 0", &["hob.toml:2:", "`server.loops` is 0", "from 1 to 128"]);
     expect_fault("[server]\nhost_threads = 0", &["hob.toml:2:", "`server.host_threads`"]);

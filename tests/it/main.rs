@@ -24,6 +24,7 @@ mod examples;
 mod examples_that_offload;
 mod examples_with_sql;
 mod failures;
+mod fair_share;
 mod fetch;
 mod files;
 mod folders;

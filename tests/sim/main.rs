@@ -10,6 +10,7 @@ mod host_threads;
 mod offload_threads;
 mod world;
 
+use hob::event_loop::Share;
 use world::World;
 
 /// Enough for every pair of events to meet in every order; a run takes some milliseconds.
@@ -92,4 +93,69 @@ fn a_full_inbox_refuses_at_once_and_takes_again_when_it_is_drained() {
 fn a_result_no_one_waits_for_is_thrown_away() {
     let world = World::new(5);
     world.settle_after_drop();
+}
+
+#[test]
+fn parties_that_want_the_loop_have_it_by_their_weights_whatever_the_order() {
+    for seed in 0..SEEDS {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut world = World::new(seed);
+        // Enough guests and slices that none is at its end before the count is taken.
+        let weights: Vec<u32> = (0..3).map(|_| random.u32(1..6)).collect();
+        let mut guests: Vec<(usize, usize)> = Vec::new();
+        let mut order: Vec<usize> =
+            (0..3).flat_map(|party| vec![party; random.usize(1..6)]).collect();
+        random.shuffle(&mut order);
+        for party in order {
+            let share = Share::new(party as u64, weights[party]);
+            guests.push((party, world.spawn_heavy_of(share, 1000)));
+        }
+        const ROUNDS: u32 = 20;
+        let slices: u32 = weights.iter().sum::<u32>() * ROUNDS;
+        (0..slices).for_each(|_| world.turn());
+        for (party, weight) in weights.iter().enumerate() {
+            let of_party = guests.iter().filter(|(owner, _)| *owner == party);
+            let had: Vec<u32> = of_party.map(|(_, guest)| world.slices(*guest)).collect();
+            let sum: u32 = had.iter().sum();
+            let due = weight * ROUNDS;
+            assert!(sum.abs_diff(due) <= 1, "seed {seed}: {sum} slices of {due} at {weights:?}");
+            let (least, most) = (had.iter().min().unwrap(), had.iter().max().unwrap());
+            assert!(most - least <= 1, "seed {seed}: a party's own go in turn: {had:?}");
+        }
+    }
+}
+
+#[test]
+fn a_party_that_comes_anew_is_next_and_one_that_has_rested_has_no_credit() {
+    let mut world = World::new(6);
+    let (old, new) = (Share::new(0, 1), Share::new(1, 1));
+    let long = world.spawn_heavy_of(old, 1000);
+    (0..100).for_each(|_| world.turn());
+    assert_eq!(world.slices(long), 100);
+    let late = world.spawn_heavy_of(new, 1000);
+    (0..2).for_each(|_| world.turn());
+    assert!(world.slices(late) >= 1, "it does not wait for more than the slice under way");
+    (0..100).for_each(|_| world.turn());
+    let (of_old, of_new) = (world.slices(long) - 100, world.slices(late));
+    assert!(of_old.abs_diff(of_new) <= 2, "{of_old} and {of_new} slices");
+}
+
+#[test]
+fn a_party_alone_is_not_told_to_wait_and_one_that_is_ahead_of_another_is() {
+    let world = World::new(7);
+    let (remote, now) = (world.remote(), world.now());
+    let (ahead, other) = (Share::new(0, 1), Share::new(1, 1));
+    for _ in 0..100 {
+        assert!(remote.may_run(ahead, now), "no one else wants the loop");
+        remote.charge(ahead, now, hob::limits::SLICE);
+    }
+    // The other has come, and is even with the one that had the loop.
+    assert!(remote.may_run(other, now));
+    remote.charge(other, now, hob::limits::LEAD / 2);
+    assert!(remote.may_run(ahead, now));
+    remote.charge(ahead, now, hob::limits::SLICE);
+    assert!(!remote.may_run(ahead, now));
+    assert!(remote.may_run(other, now));
+    // Later the other does not want it any more.
+    assert!(remote.may_run(ahead, now + hob::limits::CONTENDED_FOR));
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use hob::event_loop::{
-    Clock, EventLoop, Handle, ManualClock, Pending, Refused, Remote, Settle, TaskId,
+    Clock, EventLoop, Handle, ManualClock, Pending, Refused, Remote, Settle, Share, TaskId,
 };
 use hob::observe::LoopMetrics;
 
@@ -89,7 +89,8 @@ impl World {
             3 => self.spawn_waiter(),
             4 => {
                 let slices = self.random.u32(1..5);
-                self.spawn_heavy(slices);
+                let share = Share::new(self.random.u64(0..3), self.random.u32(1..4));
+                self.spawn_heavy_of(share, slices);
             }
             5 => self.spawn_racer(),
             6 => self.spawn_panicking(),
@@ -168,10 +169,18 @@ impl World {
     }
 
     pub(crate) fn spawn_heavy(&mut self, slices: u32) -> usize {
-        let remote = self.remote.clone();
+        let share = Share::new(0, 1);
+        self.spawn_heavy_of(share, slices)
+    }
+
+    /// A guest of this party that takes as many slices.
+    pub(crate) fn spawn_heavy_of(&mut self, share: Share, slices: u32) -> usize {
+        let (remote, clock) = (self.remote.clone(), self.clock.clone());
         self.track(self.clock.now(), async move |ran| {
             for _ in 0..slices {
-                remote.heavy_turn().await;
+                remote.heavy_turn(share).await;
+                remote.charge(share, clock.now(), hob::limits::SLICE);
+                clock.advance(hob::limits::SLICE);
                 ran.set(ran.get() + 1);
             }
         })
@@ -220,6 +229,14 @@ impl World {
 
     pub(crate) fn advance_ms(&mut self, ms: u64) {
         self.clock.advance(Duration::from_millis(ms));
+    }
+
+    pub(crate) fn remote(&self) -> Remote {
+        self.remote.clone()
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.clock.now()
     }
 
     pub(crate) fn has_ended(&self, number: usize) -> bool {

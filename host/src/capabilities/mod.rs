@@ -55,7 +55,7 @@ pub use stdio::{Lines, Speaker, Stdio, Stream};
 pub use stores::{Granted, StoreError, Stores};
 
 use crate::engine::{MemoryMeter, Meter};
-use crate::event_loop::{HostQueue, Remote};
+use crate::event_loop::{HostQueue, Remote, Share};
 use crate::limits;
 use crate::observe::Timeline;
 use crate::tenants::Tenant;
@@ -95,6 +95,13 @@ pub struct GuestContext {
     /// Requests whose operation has ended since the loop last looked: the next poll runs their
     /// guests. None where an instance serves one request at a time, for then it is known who runs.
     pub resumed: Option<Mutex<Vec<u64>>>,
+}
+
+impl GuestContext {
+    /// Its tenant's share of the loop's time.
+    pub fn share(&self) -> Share {
+        Share::new(self.tenant.number(), self.tenant.weight())
+    }
 }
 
 /// The data of a guest's store.

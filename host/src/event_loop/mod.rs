@@ -8,6 +8,7 @@
 //! - anything that is not on the loop's stack reaches it through a [`Remote`].
 
 mod clock;
+mod fair_queue;
 mod host_threads;
 mod net;
 mod offload_threads;
@@ -28,6 +29,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 pub use clock::{Clock, ManualClock};
+pub use fair_queue::Share;
 pub use host_threads::{HostQueue, HostThreads, Lane, Work};
 pub use net::{TcpListener, TcpStream};
 pub use offload_threads::{
@@ -137,7 +139,7 @@ impl EventLoop {
         core.expire_timers(started);
         core.drain_inbox();
         core.run_light_tasks(started);
-        core.run_heavy_slice();
+        core.run_heavy_guests();
 
         core.observe_turn(started);
         core.wait(&mut self.events)?;
@@ -204,17 +206,20 @@ impl Core {
         }
     }
 
-    /// Lets the guest that waited longest run for one more slice.
-    fn run_heavy_slice(&self) {
-        let turn = {
-            let mut heavy = self.shared.heavy.lock().expect("heavy queue");
-            while heavy.pop_front_if(|turn| turn.is_abandoned()).is_some() {}
-            heavy.pop_front()
-        };
-        let Some(turn) = turn else { return };
-        self.metrics.heavy_slices.fetch_add(1, Ordering::Relaxed);
-        if let Some(task) = turn.grant() {
-            self.poll_task(task);
+    /// Lets guests run whose turn it is: one that takes a slice, or some that take less.
+    fn run_heavy_guests(&self) {
+        let begun = self.clock.now();
+        for _ in 0..limits::HEAVY_GRANTS_PER_TURN {
+            let Some(turn) = self.shared.next_heavy() else { break };
+            self.metrics.heavy_slices.fetch_add(1, Ordering::Relaxed);
+            if let Some(task) = turn.grant() {
+                self.shared.granting.store(true, Ordering::Relaxed);
+                self.poll_task(task);
+                self.shared.granting.store(false, Ordering::Relaxed);
+            }
+            if self.clock.now() - begun >= limits::HEAVY_TIME_PER_TURN {
+                break;
+            }
         }
     }
 

@@ -3,8 +3,8 @@
 //!
 //! # Bounds
 //! The inbox is bounded; a full one answers [`Refused::Busy`] at once. The ready queue holds each task at
-//! most once, and the heavy queue each suspended guest at most once, so both are bounded by the
-//! number of tasks.
+//! most once, and the heavy queue each guest at most twice, for its slice and for its party, so both are bounded
+//! by the number of tasks.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -12,9 +12,10 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::clock::Clock;
+use super::fair_queue::{FairQueue, Share};
 use super::host_threads::{HostQueue, Work};
 use super::tasks::TaskId;
 use super::timers::{Sleep, Timers};
@@ -27,8 +28,10 @@ pub(super) type Message = Box<dyn FnOnce(&Arc<Shared>) + Send>;
 pub(super) struct Shared {
     /// Woken tasks, in the order of their waking.
     pub(super) ready: Mutex<VecDeque<TaskId>>,
-    /// Guests that have used up a slice, in the order they did.
-    pub(super) heavy: Mutex<VecDeque<HeavyEntry>>,
+    /// Guests that have used up a slice, or whose party is ahead of the others.
+    pub(super) heavy: Mutex<FairQueue<HeavyEntry>>,
+    /// Whether the task being polled is polled because it was granted its turn.
+    pub(super) granting: AtomicBool,
     pub(super) inbox: Mutex<VecDeque<Message>>,
     pub(super) timers: Mutex<Timers>,
     pub(super) clock: Clock,
@@ -44,6 +47,7 @@ impl Shared {
         Arc::new(Shared {
             ready: Mutex::default(),
             heavy: Mutex::default(),
+            granting: AtomicBool::new(false),
             inbox: Mutex::default(),
             timers: Mutex::default(),
             clock,
@@ -56,6 +60,17 @@ impl Shared {
     pub(super) fn push_ready(&self, task: TaskId) {
         self.ready.lock().expect("ready queue").push_back(task);
         self.notify();
+    }
+
+    /// The next guest in the heavy queue that still waits.
+    pub(super) fn next_heavy(&self) -> Option<HeavyEntry> {
+        let mut heavy = self.heavy.lock().expect("heavy queue");
+        loop {
+            let turn = heavy.pop()?;
+            if !turn.is_abandoned() {
+                return Some(turn);
+            }
+        }
     }
 
     pub(super) fn has_work(&self) -> bool {
@@ -168,9 +183,21 @@ impl Remote {
         pending
     }
 
-    /// Steps back behind everything light, until the loop grants the guest its next slice.
-    pub fn heavy_turn(&self) -> HeavyTurn {
-        HeavyTurn { shared: self.shared.clone(), place: None }
+    /// Steps back behind everything light, until the loop grants a guest of this party its next slice.
+    pub fn heavy_turn(&self, share: Share) -> HeavyTurn {
+        HeavyTurn { shared: self.shared.clone(), share, place: None }
+    }
+
+    /// Whether a guest of this party may run at once; else it is to wait for its turn. To be asked by
+    /// the guest's task. `at` is the time of the turn.
+    pub fn may_run(&self, share: Share, at: Instant) -> bool {
+        self.shared.granting.load(Ordering::Relaxed)
+            || self.shared.heavy.lock().expect("heavy queue").may_run(share, at)
+    }
+
+    /// A guest of this party has held the loop for this long.
+    pub fn charge(&self, share: Share, at: Instant, took: Duration) {
+        self.shared.heavy.lock().expect("heavy queue").charge(share, at, took);
     }
 }
 
@@ -205,6 +232,7 @@ impl HeavyEntry {
 #[must_use = "the turn is waited for by polling"]
 pub struct HeavyTurn {
     shared: Arc<Shared>,
+    share: Share,
     place: Option<Arc<Mutex<HeavyPlace>>>,
 }
 
@@ -224,7 +252,7 @@ impl Future for HeavyTurn {
         drop(waiting);
         if !queued {
             let entry = HeavyEntry(place.clone());
-            turn.shared.heavy.lock().expect("heavy queue").push_back(entry);
+            turn.shared.heavy.lock().expect("heavy queue").push(turn.share, entry);
         }
         Poll::Pending
     }

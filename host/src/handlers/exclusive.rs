@@ -15,9 +15,8 @@ use super::invocation::{Driver, Invocation, Runner};
 use super::lane::{Exports, Lane};
 use super::mailbox::{Mailbox, SharedMailbox};
 use super::{Call, Handler, Isolation, fast02, fast03, http02, http03};
-use crate::capabilities::{self, Culprit, GuestState};
+use crate::capabilities::{self, Culprit, GuestContext, GuestState};
 use crate::engine::{CpuLimitReached, Exhausted, MemoryMeter, Meter, Slice};
-use crate::event_loop::Remote;
 use crate::limits;
 
 /// A store with one instance in it.
@@ -132,8 +131,8 @@ impl Handler {
         let state = GuestState::new(self.context.clone(), meter.clone(), memory);
         let mut store = Store::new(&deployment.engine, state);
         capabilities::bound(&mut store, deployment.limits.memory_bytes);
-        let remote = self.context.remote.clone();
-        store.epoch_deadline_callback(move |store| interrupted(store, &remote));
+        let context = self.context.clone();
+        store.epoch_deadline_callback(move |store| interrupted(store, &context));
         store.set_epoch_deadline(1);
         match deployment.linked.instantiate(&mut store).await {
             Ok(exports) => {
@@ -181,14 +180,14 @@ async fn trim(handler: Rc<Handler>) {
 /// tasks, and beyond its limit it ends.
 fn interrupted(
     mut store: StoreContextMut<'_, GuestState>,
-    remote: &Remote,
+    context: &GuestContext,
 ) -> wasmtime::Result<UpdateDeadline> {
     charge(store.as_context_mut())?;
     match store.data().meter.interrupted() {
         Ok(Slice::GoesOn) => Ok(UpdateDeadline::Continue(1)),
         Ok(Slice::UsedUp) => {
             capabilities::check_resources(store.data_mut())?;
-            Ok(UpdateDeadline::YieldCustom(1, Box::pin(remote.heavy_turn())))
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(context.remote.heavy_turn(context.share()))))
         }
         Err(reached) => {
             let culprit = capabilities::current_request(store.as_context_mut());

@@ -123,7 +123,8 @@ impl Invocation {
             return Poll::Pending;
         };
         let Handler { handle, context, .. } = &*self.handler;
-        ready!(self.pace.poll(handle.now(), &context.remote, cx));
+        let share = context.share();
+        ready!(self.pace.poll(handle.now(), &context.remote, share, cx));
         let (polled, ran) = meter.watch(|| driver.as_mut().poll(cx));
         let took = ran.took;
         self.mailbox.note_run(&context.timeline, ran);

@@ -116,7 +116,9 @@ impl Handler {
     fn charge(&self, took: Duration) {
         let on_loop_ns = &self.deployment.metrics.on_loop_ns;
         on_loop_ns.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
-        self.context.tenant.charge(self.handle.now(), took);
+        let (context, now) = (&self.context, self.handle.now());
+        context.tenant.charge(now, took);
+        context.remote.charge(context.share(), now, took);
     }
 
     /// Reads as much of a request's body as this handler's lane wants to have before it is called.

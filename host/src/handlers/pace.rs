@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use crate::event_loop::{HeavyTurn, Remote};
+use crate::event_loop::{HeavyTurn, Remote, Share};
 use crate::limits;
 
 /// How long one guest has held the loop in the turn under way.
@@ -19,22 +19,23 @@ pub(super) struct Pace {
 
 impl Pace {
     /// Ready when the guest may run: it has not held the loop for a slice in this turn, which began
-    /// at `turn`, or has stepped behind the light tasks since.
+    /// at `turn`, and its tenant is not ahead of others; or it has stepped behind the light tasks since.
     pub(super) fn poll(
         &mut self,
         turn: Instant,
         remote: &Remote,
+        share: Share,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
         if self.stepping_back.is_none() {
             if self.turn.replace(turn) != Some(turn) {
                 self.held = Duration::ZERO;
             }
-            if self.held < limits::SLICE {
+            if self.held < limits::SLICE && remote.may_run(share, turn) {
                 return Poll::Ready(());
             }
         }
-        let stepping_back = self.stepping_back.get_or_insert_with(|| remote.heavy_turn());
+        let stepping_back = self.stepping_back.get_or_insert_with(|| remote.heavy_turn(share));
         ready!(Pin::new(stepping_back).poll(cx));
         *self = Pace { turn: Some(turn), ..Pace::default() };
         Poll::Ready(())

@@ -30,6 +30,7 @@ use super::failure::Failure;
 use super::invocation::{Invocation, Runner};
 use super::lane::Exports;
 use super::mailbox::{Mailbox, SharedMailbox};
+use super::pace::Pace;
 use super::{Call, Handler, fast03, http03};
 use crate::capabilities::{Culprit, GuestContext, GuestState, SharedCalls};
 use crate::engine::{Meter, Ran};
@@ -287,31 +288,36 @@ async fn watch(
     let mut alarm: Option<Sleep> = None;
     let mut grace: Option<Sleep> = None;
     let mut echo = None;
+    let mut pace = Pace::default();
     poll_fn(|cx| {
         let echo = echo.get_or_insert_with(|| Echo::new(cx.waker().clone()));
-        let held = Cell::new(Duration::ZERO);
-        let begun = Cell::new(None);
-        // A guest steps back a few times on its way to an answer; one that does nothing else lets the
-        // loop turn.
-        let mut polls_left = STEPS_BACK_PER_REQUEST * shared.in_flight.get();
-        let polled = echo.poll(
-            |cx| {
-                let (polled, ran) = meter.watch(|| inside.as_mut().poll(cx));
-                begun.set(begun.get().or(Some(ran.begun)));
-                held.set(held.get() + ran.took);
-                polled
-            },
-            || {
-                polls_left = polls_left.saturating_sub(1);
-                polls_left > 0 && held.get() < limits::SLICE
-            },
-        );
-        handler.charge(held.get());
-        if let Some(begun) = begun.get() {
-            shared.charge(handler, Ran { begun, took: held.get() });
-        }
-        if let Poll::Ready(outcome) = polled {
-            return Poll::Ready(outcome.and_then(|inner| inner).map_err(Stopped::Failed));
+        let (turn, context) = (handler.handle.now(), &handler.context);
+        if pace.poll(turn, &context.remote, context.share(), cx).is_ready() {
+            let held = Cell::new(Duration::ZERO);
+            let begun = Cell::new(None);
+            // A guest steps back a few times on its way to an answer; one that does nothing else lets the
+            // loop turn.
+            let mut polls_left = STEPS_BACK_PER_REQUEST * shared.in_flight.get();
+            let polled = echo.poll(
+                |cx| {
+                    let (polled, ran) = meter.watch(|| inside.as_mut().poll(cx));
+                    begun.set(begun.get().or(Some(ran.begun)));
+                    held.set(held.get() + ran.took);
+                    polled
+                },
+                || {
+                    polls_left = polls_left.saturating_sub(1);
+                    polls_left > 0 && held.get() < limits::SLICE
+                },
+            );
+            handler.charge(held.get());
+            pace.charge(held.get());
+            if let Some(begun) = begun.get() {
+                shared.charge(handler, Ran { begun, took: held.get() });
+            }
+            if let Poll::Ready(outcome) = polled {
+                return Poll::Ready(outcome.and_then(|inner| inner).map_err(Stopped::Failed));
+            }
         }
         poll_deadlines(handler, shared, &mut alarm, cx);
         if shared.retired.get() {

@@ -36,3 +36,22 @@ pub const TENANT_CPU_BURST: Duration = Duration::from_secs(1);
 
 /// The longest time that a refused client is told to wait: its tenant's limits may change meanwhile.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
+
+/// How far a tenant may be ahead of the others that want the loop before its guests wait for their turn:
+/// some requests of the usual kind, and a fifth of a slice. Less would have each of them queue.
+pub const LEAD: Duration = Duration::from_micros(200);
+
+/// A tenant that ran within this time is one that wants the loop: its next request is likely to come
+/// soon. Longer would have a tenant that is alone again keep to the rules of two.
+pub const CONTENDED_FOR: Duration = Duration::from_millis(10);
+
+/// Time in a turn for guests that wait for their turn on the loop. One that computes takes a slice; of
+/// short ones so many that they do not pay for a turn each.
+pub const HEAVY_TIME_PER_TURN: Duration = super::SLICE;
+
+/// Grants in a turn, before the kernel is asked again; as [`super::TASK_POLLS_PER_TURN`], and less,
+/// for each lets a guest run.
+pub const HEAVY_GRANTS_PER_TURN: usize = 64;
+
+/// Tenants whose time on a loop is remembered although they are not ahead, before they are forgotten.
+pub const PARTIES_REMEMBERED: usize = 1024;
