@@ -37,7 +37,7 @@ use std::time::Instant;
 use crate::config::Config;
 use crate::deployments::{Ledger, Store};
 use crate::engine::{Cache, ComponentFile, Engines, Ticker, TickerHandle};
-use crate::event_loop::{HostThreads, Pending, Settle};
+use crate::event_loop::{HostThreads, Lookout, Pending, Settle};
 use crate::observe::{
     HandlerMetrics, HostThreadMetrics, Log, LoopMetrics, ServerMetrics, Timeline,
 };
@@ -189,7 +189,12 @@ impl Server {
         )
         .map_err(system("make the host threads"))?;
         // Outlives the offload threads: it is what stops a job that computes.
-        let ticker = Ticker::start().map_err(system("start the epoch's thread"))?;
+        let lookout = Lookout::default();
+        let wait = {
+            let lookout = lookout.clone();
+            move |tick| lookout.wait(tick)
+        };
+        let ticker = Ticker::start(wait).map_err(system("start the epoch's thread"))?;
         ticker.handle().tick_for(engines.made());
         let tls = Arc::<OnceLock<Tls>>::default();
         let mut assembly = Assembly {
@@ -215,6 +220,7 @@ impl Server {
             config: config.clone(),
             log,
             ticker: ticker.handle(),
+            lookout,
             host_threads,
             tls,
             metrics,
@@ -322,6 +328,7 @@ struct Site {
     config: Config,
     log: Log,
     ticker: TickerHandle,
+    lookout: Lookout,
     host_threads: HostThreads,
     /// There as soon as someone may send requests.
     tls: Arc<OnceLock<Tls>>,

@@ -1,12 +1,27 @@
 """The benches, each a module with `prepare()`, which builds and installs, and `run(options)`."""
 
-from . import cold, fetch, files, hello, hop, idle, offload, passwords, routes, sleepers, spin, sql
+from . import (
+    cold,
+    fetch,
+    files,
+    hello,
+    hop,
+    idle,
+    neighbours,
+    offload,
+    passwords,
+    routes,
+    sleepers,
+    spin,
+    sql,
+)
 
 BENCHES = {
     "hello": hello,
     "sleepers": sleepers,
     "idle": idle,
     "spin": spin,
+    "neighbours": neighbours,
     "cold": cold,
     "hop": hop,
     "routes": routes,

@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle, Thread};
+use std::time::Duration;
 
 use wasmtime::Engine;
 
@@ -38,16 +39,17 @@ struct State {
 }
 
 impl Ticker {
-    /// Ticks, for no engine yet.
+    /// Ticks, for no engine yet. `wait` ends after the time it is given, or before, when a guest is to be
+    /// interrupted at once.
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start() -> std::io::Result<Self> {
+    pub fn start(wait: impl Fn(Duration) + Send + 'static) -> std::io::Result<Self> {
         let state = Arc::new(State::default());
         let of_thread = state.clone();
         let thread = thread::Builder::new()
             .name("epoch-ticker".to_owned())
-            .spawn(move || tick(&of_thread))?;
+            .spawn(move || tick(&of_thread, wait))?;
         let handle = TickerHandle { state, thread: thread.thread().clone() };
         Ok(Ticker { handle, thread: Some(thread) })
     }
@@ -103,12 +105,11 @@ impl Drop for Ticking<'_> {
 
 /// Whoever lets a guest run counts first and looks at `resting` then; this looks at the count
 /// after it has set `resting`: one of the two sees the other.
-#[expect(clippy::disallowed_methods, reason = "the ticker's own thread sleeps between ticks")]
-fn tick(state: &State) {
+fn tick(state: &State, wait: impl Fn(Duration)) {
     let mut seen = 0;
     let mut idle_ticks = 0;
     while !state.stopped.load(Ordering::SeqCst) {
-        thread::sleep(limits::EPOCH_TICK);
+        wait(limits::EPOCH_TICK);
         for engine in &*state.engines.lock().expect("engines") {
             engine.increment_epoch();
         }

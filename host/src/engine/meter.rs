@@ -148,16 +148,18 @@ impl Meter {
         self.used.store(0, Ordering::Relaxed);
     }
 
-    /// Judges a guest that the epoch has interrupted.
+    /// Judges a guest that the epoch has interrupted. Where its thread `is_wanted` for something else its
+    /// slice is a short one.
     ///
     /// # Errors
     /// When it has used up all of its time.
-    pub fn interrupted(&self) -> Result<Slice, CpuLimitReached> {
+    pub fn interrupted(&self, is_wanted: bool) -> Result<Slice, CpuLimitReached> {
         let slice = self.now() - self.poll_started.load(Ordering::Relaxed);
         if self.used.load(Ordering::Relaxed) + slice > self.limit {
             return Err(CpuLimitReached);
         }
-        let used_up = slice >= self.slice;
+        let short = limits::SLICE_WHEN_WANTED.as_nanos() as u64;
+        let used_up = slice >= self.slice || (is_wanted && slice >= short);
         self.is_interrupted.store(used_up, Ordering::Relaxed);
         Ok(if used_up { Slice::UsedUp } else { Slice::GoesOn })
     }

@@ -10,6 +10,7 @@
 mod clock;
 mod fair_queue;
 mod host_threads;
+mod lookout;
 mod net;
 mod offload_threads;
 mod priority;
@@ -31,6 +32,7 @@ use std::time::{Duration, Instant};
 pub use clock::{Clock, ManualClock};
 pub use fair_queue::Share;
 pub use host_threads::{HostQueue, HostThreads, Lane, Work};
+pub use lookout::Lookout;
 pub use net::{TcpListener, TcpStream};
 pub use offload_threads::{
     OffloadJob, OffloadQueue, OffloadThreads, OffloadTicket, OffloadWork, Running, Stopped,
@@ -217,7 +219,8 @@ impl Core {
                 self.poll_task(task);
                 self.shared.granting.store(false, Ordering::Relaxed);
             }
-            if self.clock.now() - begun >= limits::HEAVY_TIME_PER_TURN {
+            let is_wanted = self.shared.wanted.load(Ordering::Relaxed);
+            if is_wanted || self.clock.now() - begun >= limits::HEAVY_TIME_PER_TURN {
                 break;
             }
         }
@@ -241,6 +244,7 @@ impl Core {
         };
         let polled = self.reactor.wait(events, timeout);
         self.shared.unpark();
+        self.shared.wanted.store(false, Ordering::Relaxed);
         match polled {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             polled => polled,

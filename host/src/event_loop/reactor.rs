@@ -7,6 +7,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ const WAKER: Token = Token(usize::MAX);
 
 pub(super) struct Reactor {
     poll: RefCell<mio::Poll>,
-    registry: mio::Registry,
+    /// A descriptor of its own for the same `epoll`. Shared with who looks at that from outside.
+    registry: Arc<mio::Registry>,
     sources: RefCell<Slab<SourceState>>,
     next_generation: Cell<u32>,
 }
@@ -65,11 +67,16 @@ impl Reactor {
         let waker = mio::Waker::new(&registry, WAKER)?;
         let reactor = Reactor {
             poll: RefCell::new(poll),
-            registry,
+            registry: Arc::new(registry),
             sources: RefCell::default(),
             next_generation: Cell::new(0),
         };
         Ok((reactor, waker))
+    }
+
+    /// The `epoll`, to be looked at.
+    pub(super) fn registry(&self) -> Arc<mio::Registry> {
+        self.registry.clone()
     }
 
     pub(super) fn len(&self) -> usize {

@@ -32,6 +32,8 @@ pub(super) struct Shared {
     pub(super) heavy: Mutex<FairQueue<HeavyEntry>>,
     /// Whether the task being polled is polled because it was granted its turn.
     pub(super) granting: AtomicBool,
+    /// Whether the kernel has had something for the loop since it was with that guest.
+    pub(super) wanted: AtomicBool,
     pub(super) inbox: Mutex<VecDeque<Message>>,
     pub(super) timers: Mutex<Timers>,
     pub(super) clock: Clock,
@@ -48,6 +50,7 @@ impl Shared {
             ready: Mutex::default(),
             heavy: Mutex::default(),
             granting: AtomicBool::new(false),
+            wanted: AtomicBool::new(false),
             inbox: Mutex::default(),
             timers: Mutex::default(),
             clock,
@@ -193,6 +196,12 @@ impl Remote {
     pub fn may_run(&self, share: Share, at: Instant) -> bool {
         self.shared.granting.load(Ordering::Relaxed)
             || self.shared.heavy.lock().expect("heavy queue").may_run(share, at)
+    }
+
+    /// Whether the loop is wanted for something else than the guest it is with, which has waited for
+    /// its turn and may be told to wait again.
+    pub fn is_wanted(&self) -> bool {
+        self.shared.wanted.load(Ordering::Relaxed)
     }
 
     /// A guest of this party has held the loop for this long.

@@ -183,7 +183,7 @@ fn interrupted(
     context: &GuestContext,
 ) -> wasmtime::Result<UpdateDeadline> {
     charge(store.as_context_mut())?;
-    match store.data().meter.interrupted() {
+    match store.data().meter.interrupted(context.remote.is_wanted()) {
         Ok(Slice::GoesOn) => Ok(UpdateDeadline::Continue(1)),
         Ok(Slice::UsedUp) => {
             capabilities::check_resources(store.data_mut())?;

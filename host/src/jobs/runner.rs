@@ -296,7 +296,7 @@ fn interrupted(
     if stopped.is_set() {
         return Err(Unwanted.into());
     }
-    match store.data().meter.interrupted()? {
+    match store.data().meter.interrupted(false)? {
         Slice::GoesOn => Ok(UpdateDeadline::Continue(1)),
         Slice::UsedUp => {
             capabilities::check_resources(store.data_mut())?;

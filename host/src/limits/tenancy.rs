@@ -55,3 +55,7 @@ pub const HEAVY_GRANTS_PER_TURN: usize = 64;
 
 /// Tenants whose time on a loop is remembered although they are not ahead, before they are forgotten.
 pub const PARTIES_REMEMBERED: usize = 1024;
+
+/// A guest that others are waiting for, and that has waited for its turn, steps back after so long. Ten
+/// times what it costs to let it run again, so that it comes on also where someone always waits.
+pub const SLICE_WHEN_WANTED: Duration = Duration::from_micros(100);

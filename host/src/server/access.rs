@@ -43,7 +43,6 @@ impl AccessLog {
         id: RequestId,
         request: &Request<B>,
         handler: Arc<HandlerMetrics>,
-        tenant: Option<Arc<Tenant>>,
         exchange: Rc<Exchange>,
         in_flight: Rc<Cell<usize>>,
         started: Instant,
@@ -56,7 +55,7 @@ impl AccessLog {
             method: request.method().clone(),
             path: if self.on { shortened(request.uri().path()) } else { String::new() },
             handler,
-            tenant,
+            tenant: None,
             place: None,
             code: None,
             exchange,
@@ -93,7 +92,8 @@ pub(super) struct Record {
     /// A copy, for the original would keep the buffer alive that the head was read into.
     path: String,
     handler: Arc<HandlerMetrics>,
-    tenant: Option<Arc<Tenant>>,
+    /// Whose its handler is, if it has one.
+    pub(super) tenant: Option<Arc<Tenant>>,
     /// Its place among its tenant's requests in flight, once it has one.
     pub(super) place: Option<Place>,
     /// Why it was answered by the host, if it was.

@@ -139,12 +139,12 @@ impl Inner {
             id,
             &request,
             way.handler().map_or(&self.unrouted, |h| &h.deployment().metrics).clone(),
-            way.handler().map(|handler| handler.tenant().clone()),
             exchange.clone(),
             self.in_flight.clone(),
             // The turn's reading: what the request has waited in this turn is counted too.
             self.handle.now(),
         );
+        record.tenant = way.handler().map(|handler| handler.tenant().clone());
         let outcome = match &way {
             _ if *request.method() == Method::CONNECT => Err(Refusal::Method),
             _ if self.in_flight.get() > self.in_flight_max => Err(Refusal::Overload),

@@ -84,6 +84,7 @@ impl Seat {
     pub(super) fn sit(self, second: Option<SecondListener>) -> io::Result<Seated> {
         let Seat { index, site, snapshot, swaps, listeners, metrics, timeline, stopped } = self;
         let event_loop = EventLoop::new(Clock::Real, metrics.clone())?;
+        site.lookout.add(&event_loop);
         let handle = event_loop.handle();
         let client = Client::new(&handle, site.tls.clone(), snapshot.outbound_connections);
         let ground = Ground {

@@ -1,0 +1,96 @@
+//! Owns the sight of what the kernel has for a loop while the loop's thread is with a guest that waited
+//! for its turn: that guest is then told to step back, for who has come may want little.
+//!
+//! It is another thread that looks, the one that interrupts guests anyway. A loop's `epoll` can be polled
+//! itself: that takes nothing from it. Looked at is only a loop that is with such a guest, so that a loop
+//! which serves short requests is not looked at at all.
+
+use std::os::fd::AsFd;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::EventLoop;
+use super::remote::Shared;
+use crate::limits;
+
+/// Looks out for loops whose threads are with guests. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Lookout {
+    loops: Arc<Mutex<Vec<Watched>>>,
+}
+
+struct Watched {
+    /// Kept open here, so that its number is never another's.
+    epoll: Arc<mio::Registry>,
+    shared: Weak<Shared>,
+}
+
+/// What a look at the loops has shown.
+enum Sight {
+    /// No loop is with a guest that could be told to step back.
+    Nothing,
+    /// A guest was told so and has not come to it yet, or its loop is about to see for itself.
+    UnderWay,
+    /// These are to be looked at.
+    Watch(Vec<(Arc<mio::Registry>, Arc<Shared>)>),
+}
+
+impl Lookout {
+    /// Looks out for this loop too, until it is dropped.
+    pub fn add(&self, event_loop: &EventLoop) {
+        let epoll = event_loop.core.reactor.registry();
+        let shared = Arc::downgrade(&event_loop.core.shared);
+        self.loops.lock().expect("loops").push(Watched { epoll, shared });
+    }
+
+    /// Waits for as long as this, or until a guest is to step back: the loop it is on is wanted.
+    #[expect(clippy::disallowed_methods, reason = "runs on the thread that interrupts guests")]
+    pub fn wait(&self, tick: Duration) {
+        match self.look() {
+            Sight::Nothing => std::thread::sleep(tick),
+            Sight::UnderWay => std::thread::sleep(limits::SLICE_WHEN_WANTED),
+            Sight::Watch(loops) => watch(&loops, tick),
+        }
+    }
+
+    fn look(&self) -> Sight {
+        let mut loops = self.loops.lock().expect("loops");
+        loops.retain(|one| one.shared.strong_count() > 0);
+        let mut watched = Vec::new();
+        for one in &*loops {
+            let Some(shared) = one.shared.upgrade() else { continue };
+            if shared.wanted.load(Ordering::Relaxed) {
+                return Sight::UnderWay;
+            }
+            if shared.granting.load(Ordering::Relaxed) {
+                watched.push((one.epoll.clone(), shared));
+            }
+        }
+        if watched.is_empty() { Sight::Nothing } else { Sight::Watch(watched) }
+    }
+}
+
+/// A loop that is not with a guest any more sees by itself what there is.
+#[expect(clippy::disallowed_methods, reason = "runs on the thread that interrupts guests")]
+fn watch(loops: &[(Arc<mio::Registry>, Arc<Shared>)], tick: Duration) {
+    let timeout = Timespec { tv_sec: 0, tv_nsec: tick.subsec_nanos().into() };
+    let fds = loops.iter().map(|(epoll, _)| PollFd::from_borrowed_fd(epoll.as_fd(), PollFlags::IN));
+    let mut fds: Vec<_> = fds.collect();
+    if !matches!(poll(&mut fds, Some(&timeout)), Ok(1..)) {
+        return;
+    }
+    let mut is_any_told = false;
+    for (fd, (_, shared)) in fds.iter().zip(loops) {
+        if fd.revents().contains(PollFlags::IN) && shared.granting.load(Ordering::Relaxed) {
+            shared.wanted.store(true, Ordering::Relaxed);
+            is_any_told = true;
+        }
+    }
+    if !is_any_told {
+        // It would be readable again at once.
+        std::thread::sleep(limits::SLICE_WHEN_WANTED);
+    }
+}
