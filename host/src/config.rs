@@ -14,6 +14,7 @@ mod schema;
 mod secrets;
 mod spanned;
 mod tenant;
+mod undeployed;
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZero;

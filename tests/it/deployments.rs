@@ -310,3 +310,65 @@ fn a_version_that_fails_now_and_then_stays() {
     assert_eq!(hob.greeting("kitchen-0-2"), "there");
     assert!(hob.lines().iter().all(|line| line["event"] != "taken-back"));
 }
+
+#[test]
+fn each_version_answers_at_a_host_name_of_its_own() {
+    let place = Place::new("", &[guest("fast-0-2")]);
+    place.add_to_deploy("preview_host = \"preview.example\"");
+    let hob = place.start();
+    let path = "/v1/tenants/default/handlers/fast-0-2/versions?preview=true";
+    let kept = view(hob.operate("POST", path, &greeter("fast-0-2", "there")));
+    assert_eq!(kept["outcome"], "previewed", "{kept}");
+    assert_eq!(hob.greeting("fast-0-2"), "world");
+    let at = |host: &str| {
+        hob.exchange(format!("GET /hello HTTP/1.1\r\nhost: {host}\r\n\r\n")).text().to_owned()
+    };
+    let there = kept["preview"].as_str().expect("a host name").to_owned();
+    assert!(there.ends_with(".fast-0-2.default.preview.example"), "{there}");
+    assert_eq!(at(&there), "hello there\n");
+    assert_eq!(at(&format!("{}:8080", there.to_uppercase())), "hello there\n");
+    // It is served like any other once it is deployed, and has its name yet.
+    view(hob.deploy("fast-0-2", &greeter("fast-0-2", "there")));
+    let again = view(hob.deploy("fast-0-2", &greeter("fast-0-2", "again")));
+    assert_eq!(hob.greeting("fast-0-2"), "again");
+    assert_eq!(at(&there), "hello there\n");
+    assert_eq!(at(again["preview"].as_str().expect("a host name")), "hello again\n");
+    drop(hob);
+    let hob = place.start();
+    let served = hob.exchange(format!("GET /hello HTTP/1.1\r\nhost: {there}\r\n\r\n"));
+    assert_eq!(served.expect(200).text(), "hello there\n");
+    assert_eq!(hob.greeting("fast-0-2"), "again");
+}
+
+#[test]
+fn without_a_host_for_previews_a_version_cannot_be_kept_beside_the_one_that_is_served() {
+    let place = Place::new("", &[guest("fast-0-2")]);
+    let hob = place.start();
+    let path = "/v1/tenants/default/handlers/fast-0-2/versions?preview=true";
+    let refused = hob.operate("POST", path, &greeter("fast-0-2", "there"));
+    expect_denied(refused, 422, "refused", &["preview_host"]);
+}
+
+#[test]
+fn a_handler_of_hob_toml_without_a_component_waits_for_its_first_deployment() {
+    let place = Place::new("", &[guest("fast-0-2")]);
+    place.add(
+        "[[handler]]\nname = \"later\"\ntenant = \"t\"\nlimits = { cpu_ms = 100 }\n\
+         [[route]]\ntenant = \"t\"\nprefix = \"/soon\"\nhandler = \"later\"\n\
+         [[route]]\ntenant = \"t\"\npath = \"/slim\"\nhandler = \"later\"\nlimits = { memory_mib = 8 }\n\
+         [[route]]\nprefix = \"/now\"\nhandler = \"fast-0-2\"\n",
+    );
+    let hob = place.start();
+    hob.get("/soon/hello").expect(404);
+    hob.get("/now/hello").expect(200);
+    let path = "/v1/tenants/t/handlers/later/versions";
+    view(hob.operate("POST", path, &greeter("fast-0-2", "there")));
+    assert_eq!(hob.get("/soon/hello").expect(200).text(), "hello there\n");
+    hob.get("/slim").expect(200);
+    hob.get("/now/hello").expect(200);
+    // What hob.toml says of it holds.
+    hob.get("/soon/spin").expect(503);
+    view(hob.operate("DELETE", "/v1/tenants/t/handlers/later", &[]));
+    hob.get("/soon/hello").expect(404);
+    hob.get("/now/hello").expect(200);
+}

@@ -120,7 +120,7 @@ fn the_description_of_the_api_names_every_path_that_there_is() {
     let paths = description["paths"].as_object().expect("paths");
     for (path, methods) in paths.iter().filter(|(path, _)| *path != "/v1/openapi.json") {
         let target = path.replace("{tenant}", "default").replace("{handler}", "fast-0-2");
-        for method in ["get", "post", "put", "delete"] {
+        for method in ["get", "post", "put", "patch", "delete"] {
             let is_described = methods.get(method).is_some();
             // What needs no answer of the server is told by the method alone.
             let answer = hob.operate_as("", &method.to_uppercase(), &target, &[]);
@@ -191,4 +191,47 @@ fn a_reload_serves_what_has_changed_and_a_bad_file_changes_nothing() {
     server.get("/kitchen/hello").expect(404);
     server.get("/more/hello").expect(404);
     assert_eq!(server.greeting("own"), "secon");
+}
+
+#[test]
+fn a_tenant_s_limits_are_changed_while_it_is_served() {
+    let place = Place::new("", &[guest("fast-0-2").tenant("t")]);
+    let hob = place.start();
+    let change = |body: &str| hob.operate("PATCH", "/v1/tenants/t", body.as_bytes());
+    let changed = view(change(r#"{"requests_per_second": 1, "burst": 1, "weight": 5}"#));
+    assert_eq!(changed["limits"]["requests_per_second"], 1, "{changed}");
+    hob.get("/fast-0-2/hello").expect(200);
+    let refused = hob.get("/fast-0-2/hello").expect(429);
+    assert!(refused.text().starts_with("tenant-rate\n"), "{refused:?}");
+    assert!(refused.header("retry-after").is_some());
+    // A reload of the same file does not undo it.
+    view(hob.operate("POST", "/v1/reload", &[]));
+    let tenants = view(hob.operate("GET", "/v1/tenants", &[]));
+    assert_eq!(tenants["tenants"][0]["limits"]["weight"], 5, "{tenants}");
+    view(change(r#"{"requests_per_second": null}"#));
+    for _ in 0..5 {
+        hob.get("/fast-0-2/hello").expect(200);
+    }
+    for (body, status, code, word) in [
+        (r#"{"colour": 1}"#, 422, "refused", "requests_in_flight"),
+        (r#"{"weight": 0}"#, 422, "refused", "from 1 to 1000"),
+        (r#"{"queue": null}"#, 422, "refused", "`queue`"),
+        (r#"{"weight": 2, "colour": 1}"#, 422, "refused", "colour"),
+        ("[]", 400, "body", "map"),
+        ("{", 400, "body", "EOF"),
+    ] {
+        expect_denied(change(body), status, code, &[word]);
+    }
+    let nobody = hob.operate("PATCH", "/v1/tenants/nobody", b"{}");
+    expect_denied(nobody, 404, "not-found", &["nobody"]);
+    let tenants = view(hob.operate("GET", "/v1/tenants", &[]));
+    assert_eq!(tenants["tenants"][0]["limits"]["weight"], 5, "{tenants}");
+    let verb = |arguments: &[&str]| {
+        let admin = format!("http://{}", hob.admin);
+        run(crate::harness::hob().args(arguments).args(["--admin", &admin]).env("HOB_TOKEN", TOKEN))
+    };
+    let limited = verb(&["limit", "t", "memory_mib=64", "weight=7"]);
+    assert!(limited.stdout.contains("memory_mib = 64"), "{limited:?}");
+    assert!(verb(&["tenants"]).stdout.contains("weight = 7"));
+    assert!(verb(&["limit", "t", "memory_mib"]).stderr.contains("KEY=NUMBER"));
 }

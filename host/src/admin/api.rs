@@ -11,7 +11,7 @@ use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICA
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
-use super::operation::{Denial, Deploy, HandlerName, Operation, Operator};
+use super::operation::{Denial, Deploy, HandlerName, Intent, Operation, Operator};
 use super::token::{NotLetIn, Token};
 use crate::event_loop::{HostQueue, Remote};
 use crate::limits;
@@ -36,6 +36,8 @@ pub(super) struct Api {
 /// What a path stands for.
 enum Resource {
     Openapi,
+    Tenants,
+    Tenant(String),
     Handlers,
     Handler(HandlerName),
     Versions(HandlerName),
@@ -50,6 +52,7 @@ enum Wrong {
     NoSuchPath,
     Method(&'static str),
     Query(String),
+    Body(String),
     Length,
     TooLarge,
     BodyBroken,
@@ -78,6 +81,12 @@ impl Api {
         let query = Query::of(head.uri.query())?;
         let operation = match (resource, &head.method) {
             (Resource::Handlers, &Method::GET) => Operation::Handlers,
+            (Resource::Tenants, &Method::GET) => Operation::Tenants,
+            (Resource::Tenant(name), &Method::PATCH) => {
+                let changes = receive(body, limits::LIMIT_CHANGES_BYTES_MAX).await?;
+                let changes = serde_json::from_slice(&changes);
+                Operation::Limits(name, changes.map_err(|error| Wrong::Body(error.to_string()))?)
+            }
             (Resource::Versions(name), &Method::GET) => Operation::Versions(name),
             (Resource::Versions(name), &Method::POST) => {
                 return self.deploy(name, query, body).await;
@@ -104,9 +113,9 @@ impl Api {
         body: Incoming,
     ) -> Result<Reply, Wrong> {
         let _turn = self.begin(&name)?;
-        let component = receive(body).await?;
-        let Query { path, check_only, .. } = query;
-        let deploy = Deploy { name, component, path, check_only };
+        let component = receive(body, limits::COMPONENT_BYTES_MAX).await?;
+        let Query { path, intent, .. } = query;
+        let deploy = Deploy { name, component, path, intent };
         Ok(self.done(Operation::Deploy(deploy)).await)
     }
 
@@ -152,14 +161,14 @@ impl Drop for Turn<'_> {
     }
 }
 
-async fn receive(body: Incoming) -> Result<Bytes, Wrong> {
+async fn receive(body: Incoming, most: u64) -> Result<Bytes, Wrong> {
     use http_body::Body;
     let length = body.size_hint().exact().ok_or(Wrong::Length)?;
-    if length > limits::COMPONENT_BYTES_MAX {
+    if length > most {
         return Err(Wrong::TooLarge);
     }
     let body = RequestBody::begin(body).await.map_err(|_| Wrong::BodyBroken)?;
-    let whole = body.whole(limits::COMPONENT_BYTES_MAX).await.map_err(|_| Wrong::BodyBroken)?;
+    let whole = body.whole(most).await.map_err(|_| Wrong::BodyBroken)?;
     whole.map_err(|_| Wrong::Length)
 }
 
@@ -173,6 +182,8 @@ impl Resource {
         Some(match parts[..] {
             ["openapi.json"] => Resource::Openapi,
             ["handlers"] => Resource::Handlers,
+            ["tenants"] => Resource::Tenants,
+            ["tenants", tenant] => Resource::Tenant(tenant.to_owned()),
             ["reload"] => Resource::Reload,
             ["drain"] => Resource::Drain,
             ["tenants", tenant, "handlers", handler] => Resource::Handler(name(tenant, handler)),
@@ -189,7 +200,8 @@ impl Resource {
     /// What it can be asked with.
     fn methods(&self) -> &'static str {
         match self {
-            Resource::Openapi | Resource::Handlers => "GET",
+            Resource::Openapi | Resource::Handlers | Resource::Tenants => "GET",
+            Resource::Tenant(_) => "PATCH",
             Resource::Versions(_) => "GET, POST",
             Resource::Handler(_) => "DELETE",
             Resource::RollBack(_) | Resource::Reload | Resource::Drain => "POST",
@@ -202,7 +214,7 @@ impl Resource {
 struct Query {
     path: Option<String>,
     to: Option<String>,
-    check_only: bool,
+    intent: Intent,
 }
 
 impl Query {
@@ -212,13 +224,14 @@ impl Query {
             match (&*key, &*value) {
                 ("path", path) => parsed.path = Some(path.to_owned()),
                 ("to", version) => parsed.to = Some(version.to_owned()),
-                ("check", "true") => parsed.check_only = true,
-                ("check", "false") => parsed.check_only = false,
-                ("check", other) => {
-                    return Err(Wrong::Query(format!("`check` is `{other}`; write true or false")));
+                ("check", "true") => parsed.intent = Intent::Check,
+                ("preview", "true") => parsed.intent = Intent::Preview,
+                ("check" | "preview", "false") => {}
+                (key @ ("check" | "preview"), other) => {
+                    return Err(Wrong::Query(format!("`{key}` is `{other}`; write true or false")));
                 }
                 (other, _) => {
-                    let what = format!("`{other}` is none of `path`, `to`, `check`");
+                    let what = format!("`{other}` is none of `path`, `to`, `check`, `preview`");
                     return Err(Wrong::Query(what));
                 }
             }
@@ -255,16 +268,17 @@ impl Wrong {
                 (StatusCode::METHOD_NOT_ALLOWED, "method", "`allow` says what it can be asked with")
             }
             Wrong::Query(what) => (StatusCode::BAD_REQUEST, "query", what.as_str()),
-            Wrong::Length => (
-                StatusCode::LENGTH_REQUIRED,
-                "length",
-                "send the component as the body, with its content-length",
-            ),
-            Wrong::TooLarge => {
-                (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "a component may have 128 MiB")
+            Wrong::Body(what) => (StatusCode::BAD_REQUEST, "body", what.as_str()),
+            Wrong::Length => {
+                (StatusCode::LENGTH_REQUIRED, "length", "send the body with its content-length")
             }
+            Wrong::TooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too-large",
+                "a component may have 128 MiB, and a change of limits 4 KiB",
+            ),
             Wrong::BodyBroken => {
-                (StatusCode::BAD_REQUEST, "body-broken", "the component did not come whole")
+                (StatusCode::BAD_REQUEST, "body-broken", "the body did not come whole")
             }
             Wrong::AlreadyDeploying => (
                 StatusCode::CONFLICT,

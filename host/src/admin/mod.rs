@@ -22,8 +22,9 @@ use crate::wire::{Exchange, Fault, Incoming, Service};
 use api::Api;
 
 pub use operation::{
-    Answer, ChangeView, Denial, Deploy, DeployView, HandlerName, HandlerView, HandlersView,
-    Operation, Operator, ReloadView, VersionView, VersionsView,
+    Answer, ChangeView, Denial, Deploy, DeployView, HandlerName, HandlerView, HandlersView, Intent,
+    LimitChanges, Operation, Operator, ReloadView, TenantView, TenantsView, VersionView,
+    VersionsView,
 };
 pub use token::{Token, read as read_token};
 

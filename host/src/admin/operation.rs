@@ -1,6 +1,8 @@
 //! Owns what an operator may ask of a server that runs, and what the answers say. The forms are those
 //! of the API: see `docs/admin-api.md`.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +12,10 @@ use crate::event_loop::Pending;
 pub enum Operation {
     /// What is served, and by which versions.
     Handlers,
+    /// The tenants, their limits, and what they have now.
+    Tenants,
+    /// Other limits for a tenant, until `hob.toml` says something else than before.
+    Limits(String, LimitChanges),
     /// The versions of one handler.
     Versions(HandlerName),
     /// A version that is new.
@@ -23,6 +29,9 @@ pub enum Operation {
     /// No new connections; what is in flight finishes, and the process ends.
     Drain,
 }
+
+/// Limits by the names that they have in `hob.toml`, and `weight`. None: no limit.
+pub type LimitChanges = BTreeMap<String, Option<u64>>;
 
 /// Which handler.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,8 +50,20 @@ pub struct Deploy {
     pub component: Bytes,
     /// The path below which it answers, if `hob.toml` has no such handler.
     pub path: Option<String>,
-    /// Nothing is changed: whether it could be deployed is all that is asked for.
-    pub check_only: bool,
+    /// What is to come of it.
+    pub intent: Intent,
+}
+
+/// What is to come of a deployment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Intent {
+    /// It is served.
+    #[default]
+    Serve,
+    /// It answers at a host name of its own, and nowhere else.
+    Preview,
+    /// Nothing: whether it could be deployed is all that is asked for.
+    Check,
 }
 
 /// An answer, in the form that the API gives it in.
@@ -77,6 +98,30 @@ impl std::fmt::Display for Denial {
 pub trait Operator {
     /// Begins an operation. Dropping the answer does not take it back.
     fn operate(&self, operation: Operation) -> Pending<Answer>;
+}
+
+/// The tenants.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TenantsView {
+    /// One entry a tenant.
+    pub tenants: Vec<TenantView>,
+}
+
+/// One tenant.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TenantView {
+    /// Its name.
+    pub tenant: String,
+    /// What it may have.
+    pub limits: LimitChanges,
+    /// Linear memory of its instances.
+    pub memory_bytes: u64,
+    /// Its instances.
+    pub instances: u64,
+    /// Requests admitted whose answer is not at its end.
+    pub requests_in_flight: u64,
+    /// Requests that wait for a place.
+    pub requests_queued: u64,
 }
 
 /// What is served.
@@ -146,8 +191,10 @@ pub struct DeployView {
     pub version: String,
     /// The version that was served before.
     pub before: Option<String>,
-    /// `deployed`, `unchanged` when it was served already, or `could-be-deployed`.
+    /// `deployed`, `unchanged` when it was served already, `previewed`, or `could-be-deployed`.
     pub outcome: String,
+    /// The host name at which this version answers, and no other does.
+    pub preview: Option<String>,
     /// What it imports that the version before did not.
     pub new_imports: Vec<String>,
     /// What it does not import any more.

@@ -49,8 +49,12 @@ impl Check {
 /// Prints what is known of a handler; false when it cannot be served.
 fn report(config: &Config, place: usize, cache: &Cache) -> bool {
     let handler = &config.handlers[place];
-    println!("{} ({})", handler.label, handler.component.display());
-    if let Ok(component) = ComponentFile::read(&handler.component) {
+    let Some(file) = &handler.component else {
+        println!("{} waits for its first deployment", handler.label);
+        return true;
+    };
+    println!("{} ({})", handler.label, file.display());
+    if let Ok(component) = ComponentFile::read(file) {
         list("exports", &component.exports);
         list("imports", &component.imports);
     }

@@ -42,6 +42,10 @@ pub(super) struct Deploy {
     #[arg(long)]
     check: bool,
 
+    /// Serve it at a host name of its own only, as `preview_host` of hob.toml says
+    #[arg(long, conflicts_with = "check")]
+    preview: bool,
+
     #[command(flatten)]
     operator: Operator,
 }
@@ -73,7 +77,8 @@ impl Deploy {
     fn deploy(&self, component: &Path, handler: String) -> Result<()> {
         let bytes = std::fs::read(component)
             .with_context(|| format!("cannot read {}", component.display()))?;
-        let mut query = vec![("check", self.check.to_string())];
+        let mut query =
+            vec![("check", self.check.to_string()), ("preview", self.preview.to_string())];
         query.extend(self.path.clone().map(|path| ("path", path)));
         let which = Which { tenant: self.tenant.clone(), handler };
         let path = format!("{}/versions", which.path());
@@ -87,11 +92,15 @@ fn print(deployed: &DeployView) {
     let what = match outcome.as_str() {
         "unchanged" => "serves this already as",
         "could-be-deployed" => "could serve",
+        "previewed" => "keeps",
         _ => "serves",
     };
     let instead = before.as_ref().filter(|before| *before != version);
     let instead = instead.map_or(String::new(), |before| format!(" (before: {before})"));
     println!("{tenant}/{handler} {what} version {version} below {path}{instead}");
+    if let Some(host) = &deployed.preview {
+        println!("  this version alone: http://{host}");
+    }
     for import in &deployed.new_imports {
         println!("  new import: {import}");
     }

@@ -7,6 +7,7 @@ mod deploy;
 mod deployments;
 mod dev;
 mod drain;
+mod limit;
 mod new;
 mod operator;
 mod reload;
@@ -16,6 +17,7 @@ mod schema;
 mod serve;
 mod server_options;
 mod target;
+mod tenants;
 mod undeploy;
 mod watch;
 
@@ -46,6 +48,8 @@ enum Verb {
     Deployments(deployments::Deployments),
     Rollback(rollback::Rollback),
     Undeploy(undeploy::Undeploy),
+    Tenants(tenants::Tenants),
+    Limit(limit::Limit),
     Reload(reload::Reload),
     Drain(drain::Drain),
     Schema(schema::Schema),
@@ -63,6 +67,8 @@ pub fn main() -> ExitCode {
         Verb::Deployments(deployments) => deployments.run(),
         Verb::Rollback(rollback) => rollback.run(),
         Verb::Undeploy(undeploy) => undeploy.run(),
+        Verb::Tenants(tenants) => tenants.run(),
+        Verb::Limit(limit) => limit.run(),
         Verb::Reload(reload) => reload.run(),
         Verb::Drain(drain) => drain.run(),
         Verb::Schema(schema) => schema.run(),

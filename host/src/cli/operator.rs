@@ -85,6 +85,12 @@ impl Operator {
         self.read(request.content_type("application/wasm").send(body))
     }
 
+    /// Has something changed, as a JSON document says.
+    pub(super) fn patch<T: DeserializeOwned>(&self, path: &str, body: &[u8]) -> Result<T> {
+        let request = self.agent().patch(self.url(path)).header("authorization", self.bearer()?);
+        self.read(request.content_type("application/json").send(body))
+    }
+
     /// Has something taken away.
     pub(super) fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         let request = self.agent().delete(self.url(path)).header("authorization", self.bearer()?);

@@ -102,7 +102,7 @@ pub(super) fn folders_of(
     mut folders: BTreeSet<PathBuf>,
 ) -> BTreeSet<PathBuf> {
     let config = config.unwrap_or_default();
-    let components = config.handlers.into_iter().map(|handler| handler.component);
+    let components = config.handlers.into_iter().filter_map(|handler| handler.component);
     let files = components.chain(config.modules.into_iter().map(|module| module.file));
     for file in files {
         let folder = file.parent().filter(|folder| folder.is_dir());

@@ -117,7 +117,7 @@ pub(super) fn stem(component: &Path) -> Result<&str> {
 }
 
 fn handler(name: &str, component: &Path, path: String) -> HandlerConfig {
-    HandlerConfig::new(name, component.to_owned(), path)
+    HandlerConfig::new(name, Some(component.to_owned()), path)
 }
 
 fn with_handlers(handlers: Vec<HandlerConfig>) -> Config {

@@ -10,6 +10,7 @@ use super::secrets::{Source, Written};
 use super::spanned::Spanned;
 use crate::capabilities::Secret;
 use crate::limits;
+use crate::tenants::Host;
 
 /// What is asked of those who deploy, and of what they deploy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct DeployConfig {
     pub token: Option<Secret>,
     /// How a new version is judged.
     pub trial: TrialTerms,
+    /// What the host names of versions end with, if they have any.
+    pub preview_host: Option<String>,
 }
 
 /// By how many of its first requests a version is judged, and how many may fail.
@@ -48,6 +51,8 @@ pub(super) struct File {
     token: Option<Spanned<Value>>,
     trial_requests: Option<Spanned<u32>>,
     trial_failures_percent: Option<Spanned<u32>>,
+    /// What the host names of versions end with; by default they have none.
+    preview_host: Option<Spanned<String>>,
 }
 
 impl Checker<'_> {
@@ -66,7 +71,24 @@ impl Checker<'_> {
             0..=99,
             defaults.failures_percent,
         );
-        DeployConfig { token, trial: TrialTerms { requests, failures_percent } }
+        let preview_host = file.preview_host.and_then(|host| self.preview_host(&host));
+        DeployConfig { token, trial: TrialTerms { requests, failures_percent }, preview_host }
+    }
+
+    fn preview_host(&mut self, given: &Spanned<String>) -> Option<String> {
+        match Host::parse(given.get_ref()) {
+            Ok(Host::Exact(name)) => Some(name),
+            Ok(_) => {
+                let what =
+                    "`deploy.preview_host` is what the names end with; write it without `*.`";
+                self.fault(given.span().start, what);
+                None
+            }
+            Err(why) => {
+                self.fault(given.span().start, &format!("`deploy.preview_host`: {why}"));
+                None
+            }
+        }
     }
 
     /// Too short a token could be guessed. What is in it is not shown.

@@ -24,8 +24,8 @@ pub struct HandlerConfig {
     pub label: String,
     /// Whose it is: handlers of one tenant share what it keeps.
     pub tenant: String,
-    /// Its component's file.
-    pub component: PathBuf,
+    /// Its component's file; none: it waits for its first deployment.
+    pub component: Option<PathBuf>,
     /// The path below which it answers, if it has one beside those of the routes that name it.
     pub path: Option<String>,
     /// How its instances are used; by default as its generation of WASI suggests.
@@ -44,7 +44,7 @@ pub struct HandlerConfig {
 
 impl HandlerConfig {
     /// A handler with nothing but defaults.
-    pub fn new(name: &str, component: PathBuf, path: String) -> Self {
+    pub fn new(name: &str, component: Option<PathBuf>, path: String) -> Self {
         HandlerConfig {
             name: name.to_owned(),
             label: name.to_owned(),
@@ -88,7 +88,7 @@ pub(super) const DEFAULT_TENANT: &str = "default";
 pub(super) struct File {
     name: Spanned<String>,
     tenant: Option<Spanned<String>>,
-    component: Spanned<PathBuf>,
+    component: Option<Spanned<PathBuf>>,
     path: Option<Spanned<String>>,
     isolation: Option<Spanned<String>>,
     #[serde(default)]
@@ -156,7 +156,7 @@ impl Checker<'_> {
             }
         };
         let isolation = file.isolation.and_then(|text| self.isolation(&text));
-        let component = self.folder().join(file.component.get_ref());
+        let component = file.component.map(|file| self.folder().join(file.get_ref()));
         HandlerConfig {
             tenant,
             isolation,

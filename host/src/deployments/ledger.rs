@@ -76,8 +76,26 @@ impl Ledger {
         self.handlers.iter_mut().find(|one| one.tenant == tenant && one.handler == handler)
     }
 
-    /// Has a version served. The oldest are forgotten when there are too many.
+    /// Has a version served.
     pub fn deploy(&mut self, tenant: &str, handler: &str, path: Option<String>, version: Version) {
+        let id = version.id.clone();
+        let record = self.add(tenant, handler, path, version);
+        record.current = Some(id);
+        record.forget_surplus();
+    }
+
+    /// Keeps a version that is not served, but perhaps by a name of its own.
+    pub fn keep(&mut self, tenant: &str, handler: &str, path: Option<String>, version: Version) {
+        self.add(tenant, handler, path, version).forget_surplus();
+    }
+
+    fn add(
+        &mut self,
+        tenant: &str,
+        handler: &str,
+        path: Option<String>,
+        version: Version,
+    ) -> &mut Record {
         if self.find(tenant, handler).is_none() {
             let (tenant, handler) = (tenant.to_owned(), handler.to_owned());
             let (versions, current) = (Vec::new(), None);
@@ -88,10 +106,8 @@ impl Ledger {
             record.path = path;
         }
         record.versions.retain(|known| known.digest != version.digest);
-        record.current = Some(version.id.clone());
         record.versions.push(version);
-        let surplus = record.versions.len().saturating_sub(limits::VERSIONS_KEPT);
-        record.versions.drain(..surplus);
+        record
     }
 
     /// Has an earlier version served: this one, or the last before the one that is served. Where there
@@ -148,6 +164,15 @@ impl Ledger {
 }
 
 impl Record {
+    /// Forgets the oldest versions when there are too many, but not the one that is served.
+    fn forget_surplus(&mut self) {
+        while self.versions.len() > limits::VERSIONS_KEPT {
+            let is_spare = |version: &Version| self.current.as_ref() != Some(&version.id);
+            let Some(oldest) = self.versions.iter().position(is_spare) else { return };
+            self.versions.remove(oldest);
+        }
+    }
+
     /// The version that is served.
     pub fn current(&self) -> Option<&Version> {
         let current = self.current.as_ref()?;

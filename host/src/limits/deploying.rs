@@ -6,6 +6,9 @@ pub const VERSIONS_KEPT: usize = 10;
 /// Bytes of a component that is deployed: Python's have some 40 MB.
 pub const COMPONENT_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
+/// Bytes of a change of a tenant's limits: some dozen keys.
+pub const LIMIT_CHANGES_BYTES_MAX: u64 = 4 * 1024;
+
 /// Changes of what is served that may wait: they are made one after the other, and each may compile
 /// for seconds. Whoever comes later is better told so at once.
 pub const CHANGES_WAITING_MAX: usize = 8;

@@ -3,6 +3,7 @@
 
 mod deploy;
 mod overlay;
+mod tenancy;
 mod views;
 
 use std::io;
@@ -146,6 +147,8 @@ impl Desk {
     fn operate(&mut self, operation: Operation) -> Answer {
         match operation {
             Operation::Handlers => Ok(self.handlers_view()),
+            Operation::Tenants => Ok(self.tenants_view()),
+            Operation::Limits(tenant, changes) => self.change_limits(&tenant, &changes),
             Operation::Versions(name) => self.versions_view(&name),
             Operation::Deploy(deploy) => self.deploy(&deploy),
             Operation::RollBack(name, to) => self.roll_back(&name, to.as_deref()),

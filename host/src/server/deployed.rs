@@ -58,7 +58,8 @@ pub enum Files {
 }
 
 impl Builder<'_> {
-    /// Reads, compiles and links every file of a configuration. What `before` has of it is taken from
+    /// Reads, compiles and links every file of a configuration, in which no handler waits for its first
+    /// deployment. What `before` has of it is taken from
     /// there, when it would come out the same.
     ///
     /// # Errors
@@ -105,7 +106,8 @@ impl Builder<'_> {
         if let (Some(code), Files::AreTheSame) = (same, files) {
             return Ok(code.clone());
         }
-        let component = ComponentFile::read(&handler.component).map_err(StartError::File)?;
+        let file = handler.component.as_deref().expect("what waits for a deployment is left out");
+        let component = ComponentFile::read(file).map_err(StartError::File)?;
         if let Some(code) = same.filter(|code| code.digest == component.digest) {
             return Ok(code.clone());
         }

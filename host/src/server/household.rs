@@ -63,6 +63,11 @@ impl Households {
         }
     }
 
+    /// All tenants there have been.
+    pub(super) fn tenants(&self) -> &Tenants {
+        &self.tenants
+    }
+
     /// The tenant's place in the turns of the offload threads.
     pub(super) fn offload_queue(&mut self, tenant: &str, threads: &OffloadThreads) -> OffloadQueue {
         self.home(tenant).offload.get_or_insert_with(|| threads.queue()).clone()

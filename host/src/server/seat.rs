@@ -161,6 +161,10 @@ impl Seated {
                 }
                 // What guests are about after their answers.
                 current.drain().await;
+                // So that who has asked for it is answered.
+                if let Some(admin) = &admin {
+                    admin.drain().await;
+                }
             });
             if let Either::Right(_) = select(drained, deadline).await {
                 let cut = acceptor.connection_count() as u64;

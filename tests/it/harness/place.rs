@@ -22,6 +22,21 @@ impl Place {
         Place { scratch }
     }
 
+    /// Adds tables to `hob.toml`.
+    pub(crate) fn add(&self, tables: &str) {
+        self.edit(|text| format!("{text}{tables}"));
+    }
+
+    /// Adds a line to the table `[deploy]`.
+    pub(crate) fn add_to_deploy(&self, line: &str) {
+        self.edit(|text| text.replace(TOKEN_TABLE, &format!("{TOKEN_TABLE}{line}\n")));
+    }
+
+    fn edit(&self, edit: impl FnOnce(&str) -> String) {
+        let text = fs::read_to_string(self.scratch.join("hob.toml")).expect("a file");
+        self.scratch.file("hob.toml", edit(&text));
+    }
+
     pub(crate) fn start(&self) -> Hob {
         self.start_through("")
     }

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::overlay::path_of;
+use super::overlay::{path_of, preview_host};
 use super::views::{no_such_handler, shown};
 use super::{Change, Desk, NotChanged};
-use crate::admin::{Answer, ChangeView, Denial, Deploy, DeployView, HandlerName};
+use crate::admin::{Answer, ChangeView, Denial, Deploy, DeployView, HandlerName, Intent};
 use crate::config::{Config, check_name, check_path};
 use crate::deployments::Version;
 use crate::engine::ComponentFile;
@@ -24,28 +24,37 @@ impl Desk {
         let version = Version::new(digest.clone(), component.bytes.len() as u64, now());
         let before = self.served(name).cloned();
         let is_served = self.current(name) == Some(digest.as_str());
-        let outcome = match (is_served, deploy.check_only) {
-            (true, _) => "unchanged",
-            (_, true) => "could-be-deployed",
-            _ => "deployed",
+        let outcome = match deploy.intent {
+            _ if is_served => "unchanged",
+            Intent::Serve => "deployed",
+            Intent::Preview => "previewed",
+            Intent::Check => "could-be-deployed",
         };
         let (id, mut ledger) = (version.id.clone(), self.ledger.clone());
-        ledger.deploy(&name.tenant, &name.handler, deploy.path.clone(), version);
+        let path = deploy.path.clone();
+        match deploy.intent {
+            Intent::Preview => ledger.keep(&name.tenant, &name.handler, path, version),
+            _ => ledger.deploy(&name.tenant, &name.handler, path, version),
+        }
         if !is_served {
             self.store.keep(&digest, &deploy.component).map_err(NotChanged::Store)?;
-            let can_go_back = before.is_some();
+            let can_go_back = before.is_some() && deploy.intent == Intent::Serve;
             let on_trial = can_go_back.then(|| name.clone());
             let change = Change { on_trial, ..self.with_versions(ledger) };
-            let changed =
-                if deploy.check_only { self.try_out(&change) } else { self.serve(change) };
-            if deploy.check_only || changed.is_err() {
+            let changed = match deploy.intent {
+                Intent::Check => self.try_out(&change),
+                Intent::Serve | Intent::Preview => self.serve(change),
+            };
+            if deploy.intent == Intent::Check || changed.is_err() {
                 self.store.collect(&self.ledger);
             }
             changed?;
         }
-        if outcome == "deployed" {
-            self.note(name, "deployed", Some(&id));
+        if ["deployed", "previewed"].contains(&outcome) {
+            self.note(name, outcome, Some(&id));
         }
+        let preview = self.config.deploy.preview_host.as_ref();
+        let preview = preview.map(|host| preview_host(&name.tenant, &name.handler, &id, host));
         let known = before.as_deref().map_or(&[][..], |one| &one.deployment.imports);
         let path = match self.served(name).or(before.as_ref()) {
             Some(one) => one.deployment.path.clone().unwrap_or_default(),
@@ -58,6 +67,7 @@ impl Desk {
             version: id,
             before: before.as_deref().map(version_of),
             outcome: outcome.to_owned(),
+            preview: preview.filter(|_| deploy.intent != Intent::Check),
             new_imports: difference(&component.imports, known),
             dropped_imports: difference(known, &component.imports),
         }))
@@ -67,6 +77,11 @@ impl Desk {
     fn check(&self, deploy: &Deploy) -> Result<(), Denial> {
         let HandlerName { tenant, handler } = &deploy.name;
         check_name("handler", handler).map_err(Denial::Refused)?;
+        if deploy.intent == Intent::Preview && self.config.deploy.preview_host.is_none() {
+            let why = "versions have no host names of their own; write `preview_host` into the table \
+                       [deploy] of hob.toml, and have that read again";
+            return Err(Denial::Refused(why.to_owned()));
+        }
         let mut tenants = self.config.tenants();
         if !tenants.any(|known| known == tenant) {
             return Err(Denial::NotFound(format!(

@@ -1,33 +1,79 @@
 //! Owns what the deployed versions make of a configuration.
 
-use crate::config::{Config, HandlerConfig, path_of_name};
-use crate::deployments::{Ledger, Store};
+use crate::config::{Config, HandlerConfig, RouteConfig, TargetConfig, path_of_name};
+use crate::deployments::{Ledger, Record, State, Store, Version};
+use crate::tenants::{Host, Pattern};
 
-/// The configuration in which each handler has the version that is to be served, and those handlers are
-/// added that `hob.toml` does not have.
+/// The configuration in which each handler has the version that is to be served, and to which the
+/// handlers are added that `hob.toml` does not have, and the versions that have a host name of their own.
 pub(in crate::server) fn with_versions(config: &Config, ledger: &Ledger, store: &Store) -> Config {
     let mut config = config.clone();
     for record in &ledger.handlers {
-        let Some(version) = record.current() else { continue };
-        let component = store.component(&version.digest);
         let known = config
             .handlers
             .iter_mut()
             .find(|one| one.tenant == record.tenant && one.name == record.handler);
-        match known {
-            Some(handler) => handler.component = component,
-            None => config.handlers.push(HandlerConfig {
-                tenant: record.tenant.clone(),
-                ..HandlerConfig::new(
-                    &record.handler,
-                    component,
-                    path_of(&record.handler, record.path.as_deref()),
-                )
-            }),
+        let current = record.current().map(|version| store.component(&version.digest));
+        match (known, current) {
+            (_, None) => {}
+            (Some(handler), current) => handler.component = current,
+            (None, current) => {
+                config.handlers.push(HandlerConfig { component: current, ..plain(record) });
+            }
         }
     }
+    if let Some(host) = config.deploy.preview_host.clone() {
+        ledger.handlers.iter().for_each(|record| add_previews(&mut config, record, &host, store));
+    }
+    let mut config = config.without_undeployed();
     config.label_handlers();
     config
+}
+
+/// A handler of which `hob.toml` says nothing.
+fn plain(record: &Record) -> HandlerConfig {
+    let path = path_of(&record.handler, record.path.as_deref());
+    HandlerConfig {
+        tenant: record.tenant.clone(),
+        ..HandlerConfig::new(&record.handler, None, path)
+    }
+}
+
+/// Each version that may be served answers at a host name of its own, with what the handler is granted.
+fn add_previews(config: &mut Config, record: &Record, host: &str, store: &Store) {
+    let mut handlers = config.handlers.iter();
+    let known =
+        handlers.find(|one| one.tenant == record.tenant && one.name == record.handler).cloned();
+    let of_handler = known.unwrap_or_else(|| plain(record));
+    for version in record.versions.iter().filter(|version| version.state == State::Ready) {
+        let name = preview_name(&record.handler, version);
+        let component = Some(store.component(&version.digest));
+        let place = config.handlers.len();
+        config.handlers.push(HandlerConfig {
+            label: name.clone(),
+            name,
+            component,
+            path: None,
+            ..of_handler.clone()
+        });
+        let host = preview_host(&record.tenant, &record.handler, &version.id, host);
+        config.routes.push(RouteConfig {
+            pattern: Pattern::below("/").at(Host::Exact(host)),
+            tenant: record.tenant.clone(),
+            target: TargetConfig::Handler(place),
+            cors: None,
+        });
+    }
+}
+
+/// No handler of `hob.toml` can be called so.
+fn preview_name(handler: &str, version: &Version) -> String {
+    format!("{handler}@{}", version.id)
+}
+
+/// The host name of a version.
+pub(super) fn preview_host(tenant: &str, handler: &str, id: &str, host: &str) -> String {
+    format!("{id}.{handler}.{tenant}.{host}").to_ascii_lowercase()
 }
 
 /// The path below which a handler answers that `hob.toml` does not have.

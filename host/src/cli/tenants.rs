@@ -1,0 +1,39 @@
+//! `hob tenants`.
+
+use anyhow::Result;
+use clap::Args;
+
+use super::operator::Operator;
+use crate::admin::{TenantView, TenantsView};
+
+/// List the tenants of a server, their limits and what they have now
+#[derive(Args)]
+pub(super) struct Tenants {
+    #[command(flatten)]
+    operator: Operator,
+}
+
+impl Tenants {
+    pub(super) fn run(self) -> Result<()> {
+        let TenantsView { tenants } = self.operator.get("/v1/tenants")?;
+        tenants.iter().for_each(print);
+        Ok(())
+    }
+}
+
+/// What a tenant has, and those of its limits that there are.
+pub(super) fn print(view: &TenantView) {
+    println!(
+        "{}  {} KiB in {} instances, {} requests in flight, {} waiting",
+        view.tenant,
+        view.memory_bytes / 1024,
+        view.instances,
+        view.requests_in_flight,
+        view.requests_queued
+    );
+    for (key, value) in &view.limits {
+        if let Some(value) = value {
+            println!("  {key} = {value}");
+        }
+    }
+}
