@@ -248,8 +248,9 @@ fn link_job(offload: &mut Interface<'_>) -> wasmtime::Result<()> {
     offload.immediate_unit("[method]job.cancel", |state, (job,): This| {
         let job = state.table.get(&job)?;
         job.is_cancelled.store(true, Ordering::Relaxed);
-        job.to_job.lock().expect("to job").take();
+        // First, so that the end of its messages is not what it ends by.
         job.ticket.stop();
+        job.to_job.lock().expect("to job").take();
         Ok(())
     })
 }
