@@ -33,7 +33,6 @@ pub use redirect::{AddressPart, RedirectConfig};
 pub use route::{FolderConfig, RouteConfig, TargetConfig, VariantConfig};
 pub use tenant::TenantConfig;
 
-use crate::capabilities::Grants;
 use crate::handlers::GuestLimits;
 use crate::limits;
 use crate::tenants::{Pattern, TenantLimits};
@@ -220,13 +219,6 @@ impl Config {
         of_handlers.chain(self.routes.iter().cloned())
     }
 
-    /// What anyone is granted, with whose it is.
-    pub fn grants(&self) -> impl Iterator<Item = (&str, &Grants)> {
-        let of_handlers = self.handlers.iter().map(|one| (one.tenant.as_str(), &one.grants));
-        let of_modules = self.modules.iter().map(|one| (one.tenant.as_str(), &one.grants));
-        of_handlers.chain(of_modules)
-    }
-
     /// The tenants that are named anywhere, some of them more than once.
     pub fn tenants(&self) -> impl Iterator<Item = &str> {
         let of_handlers = self.handlers.iter().map(|one| one.tenant.as_str());
@@ -355,8 +347,7 @@ impl Checker<'_> {
         };
         let listen = listen.and_then(|address| self.address("server.listen", &address));
         let modules = self.modules(file.modules);
-        let tenant_limits =
-            self.tenant_limits(defaults.tenant_limits, &file.tenant_limits, "tenant_limits");
+        let tenant_limits = self.limits_of_tenants(&file.tenant_limits);
         let general = self.limits(GuestLimits::default(), &file.limits, "limits");
         if file.handlers.is_empty() && file.routes.is_empty() {
             self.fault(0, "there is no [[handler]]: add one with `name` and `component`");

@@ -198,7 +198,9 @@ fn the_schema_knows_every_table() {
     assert!(printed.success, "{printed:?}");
     let schema: serde_json::Value = serde_json::from_str(&printed.stdout).expect("JSON");
     assert_eq!(schema["additionalProperties"], false);
-    for table in ["server", "connections", "limits", "handler", "route", "module"] {
+    for table in
+        ["server", "connections", "limits", "tenant_limits", "tenant", "handler", "route", "module"]
+    {
         assert!(schema["properties"].get(table).is_some(), "{table}");
     }
     let route = &schema["$defs"]["Route"]["properties"];

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Checker;
 use super::spanned::Spanned;
+use super::{Checker, Config};
 use crate::capabilities::{Access, Egress, EgressRule, Grants, SqlGrant};
 use crate::limits;
 
@@ -63,6 +63,15 @@ struct SqlTable {
     access: String,
     migrations: Option<PathBuf>,
     max_mib: Option<u64>,
+}
+
+impl Config {
+    /// What anyone is granted, with whose it is.
+    pub fn grants(&self) -> impl Iterator<Item = (&str, &Grants)> {
+        let of_handlers = self.handlers.iter().map(|one| (one.tenant.as_str(), &one.grants));
+        let of_modules = self.modules.iter().map(|one| (one.tenant.as_str(), &one.grants));
+        of_handlers.chain(of_modules)
+    }
 }
 
 impl Checker<'_> {

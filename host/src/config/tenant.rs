@@ -96,7 +96,12 @@ impl Checker<'_> {
         tenants
     }
 
-    pub(super) fn tenant_limits(
+    /// What holds for every tenant.
+    pub(super) fn limits_of_tenants(&mut self, file: &LimitsFile) -> TenantLimits {
+        self.tenant_limits(TenantLimits::default(), file, "tenant_limits")
+    }
+
+    fn tenant_limits(
         &mut self,
         defaults: TenantLimits,
         file: &LimitsFile,
