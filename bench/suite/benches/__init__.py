@@ -10,10 +10,12 @@ from . import (
     neighbours,
     offload,
     passwords,
+    redeploy,
     routes,
     sleepers,
     spin,
     sql,
+    tenants,
 )
 
 BENCHES = {
@@ -22,6 +24,8 @@ BENCHES = {
     "idle": idle,
     "spin": spin,
     "neighbours": neighbours,
+    "redeploy": redeploy,
+    "tenants": tenants,
     "cold": cold,
     "hop": hop,
     "routes": routes,
