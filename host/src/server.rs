@@ -207,6 +207,7 @@ impl Server {
         };
         let whole = control::with_versions(&config, &ledger, &store);
         let snapshot = assembly.assemble(&whole, &deployed, &Snapshot::default(), None)?;
+        assembly.configure_tenants(&whole);
         let loop_metrics: Vec<_> = (0..of_loops).map(|_| Arc::<LoopMetrics>::default()).collect();
         let metrics = Arc::new(ServerMetrics {
             loops: loop_metrics.clone(),

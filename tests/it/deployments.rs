@@ -355,7 +355,7 @@ fn a_handler_of_hob_toml_without_a_component_waits_for_its_first_deployment() {
     place.add(
         "[[handler]]\nname = \"later\"\ntenant = \"t\"\nlimits = { cpu_ms = 100 }\n\
          [[route]]\ntenant = \"t\"\nprefix = \"/soon\"\nhandler = \"later\"\n\
-         [[route]]\ntenant = \"t\"\npath = \"/slim\"\nhandler = \"later\"\nlimits = { memory_mib = 8 }\n\
+         [[route]]\ntenant = \"t\"\npath = \"/slim/hello\"\nhandler = \"later\"\nlimits = { memory_mib = 8 }\n\
          [[route]]\nprefix = \"/now\"\nhandler = \"fast-0-2\"\n",
     );
     let hob = place.start();
@@ -364,7 +364,7 @@ fn a_handler_of_hob_toml_without_a_component_waits_for_its_first_deployment() {
     let path = "/v1/tenants/t/handlers/later/versions";
     view(hob.operate("POST", path, &greeter("fast-0-2", "there")));
     assert_eq!(hob.get("/soon/hello").expect(200).text(), "hello there\n");
-    hob.get("/slim").expect(200);
+    hob.get("/slim/hello").expect(200);
     hob.get("/now/hello").expect(200);
     // What hob.toml says of it holds.
     hob.get("/soon/spin").expect(503);

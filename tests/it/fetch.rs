@@ -260,6 +260,20 @@ fn a_tenant_has_so_many_connections_and_the_next_request_is_told_so() {
 }
 
 #[test]
+fn a_tenant_with_a_limit_of_its_own_has_so_many_connections() {
+    let all_here = Arc::new(Barrier::new(8));
+    let upstream = Upstream::start(move |_| {
+        all_here.wait();
+        answer("well")
+    });
+    let guests = [guest("capabilities").grants("")];
+    let hob = Serve::new(guests).tenant("t", "connections_out = 8").start();
+    let to = format!("http://{}/", upstream.address);
+    let target = format!("/capabilities/fetch.several?pieces=20&to={to}");
+    assert_eq!(hob.get(&target).expect(200).text(), "8");
+}
+
+#[test]
 fn a_request_that_no_one_waits_for_is_given_up() {
     let upstream = Upstream::start(|_| Deed::Stall(Vec::new()));
     let hob = serve(every_mode(&["capabilities"]));

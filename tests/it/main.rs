@@ -31,6 +31,7 @@ mod folders;
 mod handover;
 mod harness;
 mod http;
+mod isolation;
 mod keyvalue;
 mod kv;
 mod languages;

@@ -2,7 +2,7 @@
 //! neighbours are served as before.
 
 use crate::failures::expect_failure;
-use crate::harness::{Guest, Hob, Response, Serve, get, guest};
+use crate::harness::{Guest, Hob, Response, Serve, chunked, get, guest, post};
 
 const KITCHENS: [&str; 3] = ["kitchen", "kitchen-0-2", "kitchen-0-3"];
 
@@ -212,4 +212,28 @@ fn the_limits_for_all_tenants_hold_for_one_that_says_nothing_else() {
             expect_failure(second.response(), 429, "tenant-requests");
         }
     }
+}
+
+#[test]
+fn a_body_beyond_what_the_tenant_takes_is_refused_however_it_is_framed() {
+    for_each_guest(&["kitchen", "kitchen-0-2", "fast-0-2"], "body_mib = 1", |hob, name| {
+        let deed = if name == "fast-0-2" { "hello" } else { "echo" };
+        let target = format!("/limited/{deed}");
+        let most = vec![b'x'; 1024 * 1024];
+        hob.exchange(post(&target, &most)).expect(200);
+        let mut client = hob.client();
+        let sending = client.send_beside(post(&target, [&most[..], b"y"].concat()));
+        expect_failure(client.response(), 413, "tenant-body");
+        // The server has closed, or has taken all of it.
+        let _ = sending.join().expect("the sender");
+        hob.wait_for_metrics(|m| m.refused("limited", "body") == 1.0);
+        // Of a length that no one says: it is read until it is too long, whatever the guest makes of that.
+        if deed == "echo" {
+            let pieces: Vec<&[u8]> = most.chunks(64 * 1024).chain([&b"y"[..]]).collect();
+            let mut client = hob.client();
+            let sending = client.send_beside(chunked(&target, pieces));
+            expect_failure(client.response(), 413, "tenant-body");
+            let _ = sending.join().expect("the sender");
+        }
+    });
 }

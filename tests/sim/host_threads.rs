@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hob::event_loop::{Clock, EventLoop, HostQueue, HostThreads, Refused, Work};
+use hob::event_loop::{Bound, Clock, EventLoop, HostQueue, HostThreads, Refused, Weight, Work};
 use hob::limits;
 use hob::observe::Timeline;
 
@@ -20,7 +20,7 @@ fn host_threads(threads: usize) -> HostThreads {
 
 /// The queue of the one party of a pool.
 fn pool(threads: usize) -> HostQueue {
-    host_threads(threads).queue()
+    host_threads(threads).queue(Weight::default(), Bound::default())
 }
 
 fn event_loop() -> EventLoop {
@@ -134,9 +134,74 @@ fn a_job_no_one_waits_for_is_not_begun() {
 }
 
 #[test]
+fn a_party_has_room_for_so_many_jobs_as_it_is_given() {
+    let most = Bound::new(2);
+    let queue = host_threads(1).queue(Weight::default(), most.clone());
+    let mut event_loop = event_loop();
+    let remote = event_loop.remote();
+    let (release, held) = mpsc::channel::<()>();
+    event_loop
+        .run(async move {
+            let running = remote.host_thread(&queue, QUICK, move || held.recv());
+            let mut waiting: Vec<_> =
+                (0..2).map(|_| remote.host_thread(&queue, QUICK, || ())).collect();
+            let refused = remote.host_thread(&queue, QUICK, || ()).await;
+            assert_eq!(refused, Err(Refused::Busy));
+            most.set(3);
+            waiting.push(remote.host_thread(&queue, QUICK, || ()));
+            drop(release);
+            running.await.expect("the job ran").expect_err("the channel was closed");
+            for job in waiting {
+                job.await.expect("the job ran");
+            }
+        })
+        .expect("the loop runs");
+}
+
+#[test]
+fn parties_have_turns_by_their_weights() {
+    let pool = host_threads(1);
+    let (holder, heavy, light) = (Weight::default(), Weight::new(3), Weight::new(1));
+    let (holder, heavy, light) = (
+        pool.queue(holder, Bound::default()),
+        pool.queue(heavy, Bound::default()),
+        pool.queue(light, Bound::default()),
+    );
+    let mut event_loop = event_loop();
+    let remote = event_loop.remote();
+    let (release, held) = mpsc::channel::<()>();
+    let (report, order) = mpsc::channel::<&str>();
+    event_loop
+        .run(async move {
+            let running = remote.host_thread(&holder, QUICK, move || held.recv());
+            let job = |who: &'static str| {
+                let report = report.clone();
+                move || report.send(who).expect("someone listens")
+            };
+            let mut jobs = Vec::new();
+            for _ in 0..24 {
+                jobs.push(remote.host_thread(&heavy, QUICK, job("heavy")));
+                jobs.push(remote.host_thread(&light, QUICK, job("light")));
+            }
+            drop(release);
+            running.await.expect("the job ran").expect_err("the channel was closed");
+            for job in jobs {
+                job.await.expect("the job ran");
+            }
+        })
+        .expect("the loop runs");
+    let order: Vec<_> = order.try_iter().collect();
+    let of_light = order[..16].iter().filter(|who| **who == "light").count();
+    assert_eq!((of_light, order.len()), (4, 48), "{order:?}");
+}
+
+#[test]
 fn parties_take_turns_and_a_flood_of_one_leaves_room_for_the_other() {
     let pool = host_threads(1);
-    let (flood, other) = (pool.queue(), pool.queue());
+    let (flood, other) = (
+        pool.queue(Weight::default(), Bound::default()),
+        pool.queue(Weight::default(), Bound::default()),
+    );
     let mut event_loop = event_loop();
     let remote = event_loop.remote();
     let (release, held) = mpsc::channel::<()>();
@@ -163,7 +228,8 @@ fn parties_take_turns_and_a_flood_of_one_leaves_room_for_the_other() {
         })
         .expect("the loop runs");
     let first: Vec<_> = order.iter().take(6).collect();
-    assert_eq!(first, ["flood", "other", "flood", "other", "flood", "other"]);
+    // The flood has had a turn already.
+    assert_eq!(first, ["other", "flood", "other", "flood", "other", "flood"]);
 }
 
 #[test]
@@ -198,8 +264,9 @@ fn quick_work_that_never_ends_does_not_keep_slow_work_waiting() {
 /// `wanted` of them begin.
 fn expect_slow_jobs_begun(others: usize, wanted: usize) {
     let pool = host_threads(4);
-    let queue = pool.queue();
-    let _others: Vec<_> = (0..others).map(|_| pool.queue()).collect();
+    let queue = pool.queue(Weight::default(), Bound::default());
+    let _others: Vec<_> =
+        (0..others).map(|_| pool.queue(Weight::default(), Bound::default())).collect();
     let _host = pool.queue_of_the_host();
     let mut event_loop = event_loop();
     let remote = event_loop.remote();

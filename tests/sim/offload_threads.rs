@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use hob::event_loop::{
     HostThreads, OffloadJob, OffloadQueue, OffloadThreads, OffloadTicket, OffloadWork, Refused,
-    Running, Stopped, thread_time,
+    Running, Stopped, Weight, thread_time,
 };
 use hob::limits;
 use hob::observe::{ModuleMetrics, Timeline};
@@ -114,8 +114,8 @@ async fn compute(time: Duration) {
 #[test]
 fn parties_take_turns_however_many_jobs_each_has() {
     let rig = Rig::new();
-    let (one, two) = (rig.threads.queue(), rig.threads.queue());
-    let (release, _held) = rig.hold(&rig.threads.queue());
+    let (one, two) = (rig.threads.queue(Weight::default()), rig.threads.queue(Weight::default()));
+    let (release, _held) = rig.hold(&rig.threads.queue(Weight::default()));
     let _jobs: Vec<_> = ["a1", "a2", "a3"].map(|name| rig.queue_short(&one, name)).into();
     let _others: Vec<_> = ["b1", "b2"].map(|name| rig.queue_short(&two, name)).into();
     drop(release);
@@ -124,10 +124,33 @@ fn parties_take_turns_however_many_jobs_each_has() {
 }
 
 #[test]
+fn parties_have_turns_by_their_weights_which_may_change() {
+    let rig = Rig::new();
+    let weight = Weight::new(3);
+    let (heavy, light) = (rig.threads.queue(weight.clone()), rig.threads.queue(Weight::new(1)));
+    let (release, _held) = rig.hold(&rig.threads.queue(Weight::default()));
+    let _heavy: Vec<_> = (0..12).map(|_| rig.queue_short(&heavy, "heavy")).collect();
+    let _light: Vec<_> = (0..12).map(|_| rig.queue_short(&light, "light")).collect();
+    drop(release);
+    let order: Vec<_> = (0..24).map(|_| rig.hear()).collect();
+    let of_light = order[..8].iter().filter(|who| **who == "light").count();
+    assert_eq!(of_light, 2, "{order:?}");
+
+    weight.set(1);
+    let (release, _held) = rig.hold(&rig.threads.queue(Weight::default()));
+    let _heavy: Vec<_> = (0..6).map(|_| rig.queue_short(&heavy, "heavy")).collect();
+    let _light: Vec<_> = (0..6).map(|_| rig.queue_short(&light, "light")).collect();
+    drop(release);
+    let order: Vec<_> = (0..12).map(|_| rig.hear()).collect();
+    let of_light = order[..8].iter().filter(|who| **who == "light").count();
+    assert!((3..=5).contains(&of_light), "{order:?}");
+}
+
+#[test]
 fn a_job_keeps_its_place_for_a_while_and_then_goes_behind_its_partys_others() {
     let rig = Rig::new();
-    let queue = rig.threads.queue();
-    let (release, _held) = rig.hold(&rig.threads.queue());
+    let queue = rig.threads.queue(Weight::default());
+    let (release, _held) = rig.hold(&rig.threads.queue(Weight::default()));
     let job = |name: &'static str, time: Duration| {
         let said = rig.said.clone();
         let script = move |_| async move {
@@ -149,7 +172,7 @@ fn a_job_keeps_its_place_for_a_while_and_then_goes_behind_its_partys_others() {
 #[test]
 fn a_job_that_waits_leaves_the_thread_to_the_others_and_goes_on_when_it_is_woken() {
     let rig = Rig::new();
-    let queue = rig.threads.queue();
+    let queue = rig.threads.queue(Weight::default());
     let (wake, woken) = tokio::sync::oneshot::channel::<()>();
     let said = rig.said.clone();
     let waits = rig.submit(&queue, FOR_EVER, "waits", move |_| async move {
@@ -167,7 +190,7 @@ fn a_job_that_waits_leaves_the_thread_to_the_others_and_goes_on_when_it_is_woken
 #[test]
 fn a_job_whose_turn_does_not_come_in_time_is_late_and_does_not_begin() {
     let rig = Rig::new();
-    let queue = rig.threads.queue();
+    let queue = rig.threads.queue(Weight::default());
     let (release, _held) = rig.hold(&queue);
     let _next = rig.queue_short(&queue, "next");
     let late = rig.submit(&queue, Duration::ZERO, "begins", |_| async {});
@@ -179,7 +202,7 @@ fn a_job_whose_turn_does_not_come_in_time_is_late_and_does_not_begin() {
 #[test]
 fn a_job_that_may_not_wait_runs_where_it_is_the_next() {
     let rig = Rig::new();
-    let queue = rig.threads.queue();
+    let queue = rig.threads.queue(Weight::default());
     for _ in 0..100 {
         let job = rig.submit(&queue, Duration::ZERO, "begins", |_| async {});
         assert_eq!(rig.hear(), "begins");
@@ -190,7 +213,7 @@ fn a_job_that_may_not_wait_runs_where_it_is_the_next() {
 #[test]
 fn a_job_whose_time_to_wait_ends_while_the_thread_rests_is_late() {
     let rig = Rig::new();
-    let queue = rig.threads.queue();
+    let queue = rig.threads.queue(Weight::default());
     // All that the party may begin; none of them does anything but wait.
     let (_wakers, _waiting): (Vec<_>, Vec<_>) = (0..limits::OFFLOAD_BEGUN_MAX)
         .map(|_| {
@@ -205,20 +228,20 @@ fn a_job_whose_time_to_wait_ends_while_the_thread_rests_is_late() {
     let _late = rig.submit(&queue, Duration::from_millis(20), "begins", |_| async {});
     assert_eq!(rig.hear(), "late");
     // Another party has room of its own.
-    let _other = rig.queue_short(&rig.threads.queue(), "other");
+    let _other = rig.queue_short(&rig.threads.queue(Weight::default()), "other");
     assert_eq!(rig.hear(), "other");
 }
 
 #[test]
 fn a_party_has_room_for_so_many_that_wait() {
     let rig = Rig::new();
-    let queue = rig.threads.queue();
+    let queue = rig.threads.queue(Weight::default());
     let (release, _held) = rig.hold(&queue);
     let mut waiting: Vec<_> =
         (0..limits::OFFLOAD_WAITING_MAX).map(|_| rig.queue_short(&queue, "waits")).collect();
     let refused = rig.submit(&queue, FOR_EVER, "refused", |_| async {});
     assert_eq!(refused.err(), Some(Refused::Busy));
-    let _other = rig.queue_short(&rig.threads.queue(), "other");
+    let _other = rig.queue_short(&rig.threads.queue(Weight::default()), "other");
     // One that is dropped gives its place back at once.
     waiting.pop();
     let _next = rig.queue_short(&queue, "next");
@@ -231,7 +254,7 @@ fn a_party_has_room_for_so_many_that_wait() {
 #[test]
 fn a_job_that_is_stopped_does_not_begin_or_ends_at_its_next_turn() {
     let rig = Rig::new();
-    let queue = rig.threads.queue();
+    let queue = rig.threads.queue(Weight::default());
     let (release, _held) = rig.hold(&queue);
     drop(rig.queue_short(&queue, "stopped before its turn"));
     let next = rig.queue_short(&queue, "next");
@@ -281,7 +304,7 @@ fn a_job_that_is_stopped_does_not_begin_or_ends_at_its_next_turn() {
 #[test]
 fn a_panic_ends_its_job_and_the_thread_serves_the_next() {
     let rig = Rig::new();
-    let queue = rig.threads.queue();
+    let queue = rig.threads.queue(Weight::default());
     let panics = rig.submit(&queue, FOR_EVER, "panics", |_| async {
         std::panic::resume_unwind(Box::new("on purpose"));
     });
@@ -293,7 +316,7 @@ fn a_panic_ends_its_job_and_the_thread_serves_the_next() {
 #[test]
 fn dropped_threads_end_whatever_their_jobs_are_about() {
     let rig = Rig::new();
-    let queue = rig.threads.queue();
+    let queue = rig.threads.queue(Weight::default());
     let waits = rig.submit(&queue, FOR_EVER, "waits", |_| std::future::pending());
     let yields = rig.submit(&queue, FOR_EVER, "yields", |_| async {
         loop {

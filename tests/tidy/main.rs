@@ -65,7 +65,7 @@ fn rooms_import_only_what_the_table_allows() {
             &["capabilities", "engine", "event_loop", "tenants", "wire", "limits", "observe"],
         ),
         ("jobs", &["capabilities", "engine", "event_loop", "tenants", "wire", "limits", "observe"]),
-        ("tenants", &["engine", "limits", "observe"]),
+        ("tenants", &["engine", "event_loop", "limits", "observe"]),
         ("assets", &["event_loop", "wire", "limits"]),
         ("config", &["assets", "capabilities", "handlers", "jobs", "tenants", "wire", "limits"]),
         ("deployments", &["limits"]),

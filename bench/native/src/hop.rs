@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use hob::event_loop::{Clock, EventLoop, HostQueue, HostThreads, Remote, Work};
+use hob::event_loop::{Bound, Clock, EventLoop, HostQueue, HostThreads, Remote, Weight, Work};
 use hob::observe::Timeline;
 
 const JOB: Work = Work::quick("bench.nothing");
@@ -19,7 +19,7 @@ const TOGETHER: usize = 400_000;
 /// and with 64 under way, the time divided by their number.
 pub(crate) fn measure() -> Result<(), Box<dyn std::error::Error>> {
     let pool = HostThreads::new(THREADS, Arc::default(), Timeline::new(Instant::now()))?;
-    let queue = pool.queue();
+    let queue = pool.queue(Weight::default(), Bound::default());
     let mut event_loop = EventLoop::new(Clock::Real, Arc::default())?;
     let remote = event_loop.remote();
     let (alone, together) = event_loop.run(async move {

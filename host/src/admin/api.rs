@@ -167,7 +167,7 @@ async fn receive(body: Incoming, most: u64) -> Result<Bytes, Wrong> {
     if length > most {
         return Err(Wrong::TooLarge);
     }
-    let body = RequestBody::begin(body).await.map_err(|_| Wrong::BodyBroken)?;
+    let body = RequestBody::begin(body, most).await.map_err(|_| Wrong::BodyBroken)?;
     let whole = body.whole(most).await.map_err(|_| Wrong::BodyBroken)?;
     whole.map_err(|_| Wrong::Length)
 }

@@ -67,7 +67,8 @@ where
         origin,
         private: reach == Reach::Private,
     };
-    Ok(context.client.send(Order { key, resolve, request, patience }))
+    let connections_max = context.tenant.limits().connections_out as usize;
+    Ok(context.client.send(Order { key, connections_max, resolve, request, patience }))
 }
 
 fn origin(uri: &Uri) -> Result<Origin, NotSent> {

@@ -56,6 +56,12 @@ pub(super) struct LimitsFile {
     burst: Option<Spanned<u64>>,
     /// Milliseconds on the loops in a second; 1000 is all of one loop.
     cpu_ms_per_second: Option<Spanned<u64>>,
+    /// A request's body, in MiB, within what [connections] takes.
+    body_mib: Option<Spanned<u64>>,
+    /// Connections by which it sends requests, of each loop.
+    connections_out: Option<Spanned<u64>>,
+    /// Jobs that wait for a host thread.
+    host_jobs: Option<Spanned<u64>>,
 }
 
 impl Config {
@@ -118,7 +124,23 @@ impl Checker<'_> {
         let memory_mib = file.memory_mib.as_ref().map(|_| {
             number("memory_mib", &file.memory_mib, some.clone(), TENANT_UNLIMITED / MIB) * MIB
         });
+        let body_mib = file.body_mib.as_ref().map(|_| {
+            number("body_mib", &file.body_mib, some.clone(), TENANT_UNLIMITED / MIB) * MIB
+        });
         TenantLimits {
+            body_bytes: body_mib.unwrap_or(defaults.body_bytes),
+            connections_out: number(
+                "connections_out",
+                &file.connections_out,
+                1..=limits::OUTBOUND_CONNECTIONS_MAX as u64,
+                defaults.connections_out,
+            ),
+            host_jobs: number(
+                "host_jobs",
+                &file.host_jobs,
+                1..=limits::HOST_JOBS_MAX as u64,
+                defaults.host_jobs,
+            ),
             memory_bytes: memory_mib.unwrap_or(defaults.memory_bytes),
             instances: number("instances", &file.instances, some.clone(), defaults.instances),
             requests_in_flight: number(

@@ -6,7 +6,7 @@
 //!
 //! # Whose turn it is
 //! Jobs come through queues of bounded length, one for each party that is to have its share. A
-//! thread that is free takes the next job of the next queue, quick ones first. Slow ones are never
+//! thread that is free takes the next job of the next queue, by the parties' weights, quick ones first. Slow ones are never
 //! on more than half of the threads (with a single thread, on that one), and never on none while a
 //! thread becomes free twice; of several parties none has all the threads for slow ones.
 
@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use super::priority::give_way_to_loops;
 use super::remote::{Refused, Settle};
+use super::turns::{Bound, Turns, Weight};
 use crate::limits;
 use crate::observe::{Happening, HostThreadMetrics, Timeline};
 
@@ -118,13 +119,16 @@ struct Jobs {
     parties: Vec<Party>,
     /// Parties that want their share of slow work.
     rivals: usize,
-    /// Parties with a quick job, and with a slow one, each at most once, next first.
-    quick_turns: VecDeque<usize>,
-    slow_turns: VecDeque<usize>,
+    /// Parties with a quick job, and with a slow one.
+    quick_turns: Turns,
+    slow_turns: Turns,
 }
 
 #[derive(Default)]
 struct Party {
+    weight: Weight,
+    /// Its jobs that may wait.
+    most: Bound,
     quick: VecDeque<Job>,
     slow: VecDeque<Job>,
     slow_running: usize,
@@ -153,16 +157,21 @@ impl HostThreads {
         Ok(HostThreads { inner: Arc::new(inner) })
     }
 
-    /// A queue of its own for one more party.
-    pub fn queue(&self) -> HostQueue {
+    /// A queue of its own for one more party, which has turns by its weight, and in which so many jobs
+    /// may wait.
+    pub fn queue(&self, weight: Weight, most: Bound) -> HostQueue {
         self.inner.jobs.lock().expect("host threads' jobs").rivals += 1;
-        self.queue_of_the_host()
+        self.add(weight, most)
     }
 
     /// A queue for quick work of the host's own, for which no party need leave a thread free.
     pub fn queue_of_the_host(&self) -> HostQueue {
+        self.add(Weight::default(), Bound::default())
+    }
+
+    fn add(&self, weight: Weight, most: Bound) -> HostQueue {
         let mut jobs = self.inner.jobs.lock().expect("host threads' jobs");
-        jobs.parties.push(Party::default());
+        jobs.parties.push(Party { weight, most, ..Party::default() });
         HostQueue { pool: self.clone(), index: jobs.parties.len() - 1 }
     }
 
@@ -206,7 +215,7 @@ impl HostQueue {
         let jobs = inner.jobs.lock().expect("host threads' jobs");
         let party = &jobs.parties[self.index];
         let own = party.quick.len() + party.slow.len();
-        if own >= limits::HOST_JOBS_PER_QUEUE_MAX || jobs.waiting >= limits::HOST_JOBS_MAX {
+        if own >= party.most.get() || jobs.waiting >= limits::HOST_JOBS_MAX {
             drop(jobs);
             inner.metrics.refused(work.operation);
             return Err(settle);
@@ -251,8 +260,8 @@ impl Jobs {
             waiting: 0,
             parties: Vec::new(),
             rivals: 0,
-            quick_turns: VecDeque::new(),
-            slow_turns: VecDeque::new(),
+            quick_turns: Turns::default(),
+            slow_turns: Turns::default(),
         }
     }
 
@@ -262,9 +271,7 @@ impl Jobs {
             Lane::Quick => (&mut party.quick, &mut self.quick_turns),
             Lane::Slow => (&mut party.slow, &mut self.slow_turns),
         };
-        if queue.is_empty() {
-            turns.push_back(job.party);
-        }
+        turns.push(job.party);
         queue.push_back(job);
         self.waiting += 1;
     }
@@ -302,11 +309,12 @@ impl Jobs {
 
     /// The next quick job of the next party.
     fn take_quick(&mut self) -> Option<Job> {
-        let index = self.quick_turns.pop_front()?;
+        let parties = &self.parties;
+        let index = self.quick_turns.pop_if(|_| true, |index| parties[index].weight.get())?;
         let queue = &mut self.parties[index].quick;
         let job = queue.pop_front();
         if !queue.is_empty() {
-            self.quick_turns.push_back(index);
+            self.quick_turns.push(index);
         }
         job
     }
@@ -320,13 +328,12 @@ impl Jobs {
         }
         let most_of_one = if self.rivals > 1 { (most - 1).max(1) } else { most };
         let parties = &self.parties;
-        let may_run = |index: &usize| parties[*index].slow_running < most_of_one;
-        let turn = self.slow_turns.iter().position(may_run)?;
-        let index = self.slow_turns.remove(turn)?;
+        let may_run = |index: usize| parties[index].slow_running < most_of_one;
+        let index = self.slow_turns.pop_if(may_run, |index| parties[index].weight.get())?;
         let queue = &mut self.parties[index].slow;
         let job = queue.pop_front();
         if !queue.is_empty() {
-            self.slow_turns.push_back(index);
+            self.slow_turns.push(index);
         }
         job
     }

@@ -18,6 +18,7 @@ mod reactor;
 mod remote;
 mod tasks;
 mod timers;
+mod turns;
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -42,6 +43,7 @@ pub use priority::give_way_to_loops;
 pub use remote::{HeavyTurn, Pending, Refused, Remote, Settle};
 pub use tasks::TaskId;
 pub use timers::Sleep;
+pub use turns::{Bound, Weight};
 
 use crate::limits;
 use crate::observe::LoopMetrics;

@@ -22,6 +22,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::host_threads::HostThreads;
 use super::priority::give_way_to_loops;
 use super::remote::Refused;
+use super::turns::Weight;
 use crate::observe::{Happening, ModuleMetrics, Timeline};
 use schedule::{Next, Schedule, Start, Task, TaskKey};
 
@@ -116,9 +117,9 @@ impl OffloadThreads {
         Ok(started)
     }
 
-    /// A queue of its own for one more party.
-    pub fn queue(&self) -> OffloadQueue {
-        let party = self.inner.lock().add_party();
+    /// A queue of its own for one more party, which has turns by its weight.
+    pub fn queue(&self, weight: Weight) -> OffloadQueue {
+        let party = self.inner.lock().add_party(weight);
         OffloadQueue { inner: self.inner.clone(), party }
     }
 }

@@ -124,9 +124,9 @@ impl Handler {
     /// Reads as much of a request's body as this handler's lane wants to have before it is called.
     ///
     /// # Errors
-    /// When the body breaks off.
-    pub async fn receive(&self, body: Incoming) -> Result<CallBody, BodyBroken> {
-        let body = RequestBody::begin(body).await?;
+    /// When the body breaks off, or is longer than `most`.
+    pub async fn receive(&self, body: Incoming, most: u64) -> Result<CallBody, BodyBroken> {
+        let body = RequestBody::begin(body, most).await?;
         if !self.deployment.lane.takes_whole_bodies() {
             return Ok(CallBody::Stream(body));
         }

@@ -51,9 +51,13 @@ impl Assembly {
         }
         let folders = self.folders(config, deployed)?;
         let routing = Routing::new(config);
-        self.households.configure(config);
         let outbound_connections = outbound_allowed(config, self.loops);
         Ok(Arc::new(Snapshot { handlers, modules, folders, routing, outbound_connections }))
+    }
+
+    /// Has the tenants of a configuration have what it says of them.
+    pub(super) fn configure_tenants(&self, config: &Config) {
+        self.households.configure(config);
     }
 
     /// Loading the system's certificates takes a while, and most servers need none.

@@ -191,6 +191,7 @@ impl Desk {
             self.loops.abandon();
             return Err(NotChanged::Store(fault));
         }
+        self.assembly.configure_tenants(&config);
         self.loops.commit().map_err(NotChanged::Swap)?;
         self.site.show(&snapshot);
         (self.config, self.ledger) = (config, ledger);

@@ -31,7 +31,7 @@ use crate::event_loop::{Handle, step_back};
 use crate::handlers::{Call, CallBody, Failure, GuestBody, Handler};
 use crate::observe::{HandlerMetrics, Line, Log, LoopMetrics, Timeline};
 use crate::tenants::{Admission, Limit, OverLimit, Place, Wait, seconds_to_wait};
-use crate::wire::{Exchange, Fault, Incoming, RequestId, Service, error_body};
+use crate::wire::{BodyBroken, Exchange, Fault, Incoming, RequestId, Service, error_body};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -195,10 +195,18 @@ impl Inner {
         let is_head = head.method == Method::HEAD;
         let body = self.admit_and_receive(handler, body, record).await?;
         exchange.received.set(matches!(body, CallBody::Whole(_)));
+        let overrun = match &body {
+            CallBody::Stream(body) => body.overrun(),
+            CallBody::Whole(_) => None,
+        };
         let compress = handler.deployment().compress;
         let wish = compress.then(|| Wish::of(&head.headers, is_head, id));
         let mut invocation = handler.invoke(Call { head, body, id });
         let answer = poll_fn(|cx| invocation.poll_response(cx)).await;
+        // Whatever the guest has made of the part that came.
+        if overrun.is_some_and(|overrun| overrun.has_happened()) {
+            return Err(self.body_too_long(handler));
+        }
         match (answer, wish) {
             (Err(failure), _) => Err(Refusal::Failed(failure, invocation.on_loop())),
             (Ok(answer), None) => Ok(answer.map(AnswerBody::Plain)),
@@ -275,13 +283,22 @@ impl Inner {
         if body.is_end_stream() {
             return Ok(CallBody::Whole(Bytes::new()));
         }
-        let received = Box::pin(handler.receive(body));
+        let most = handler.tenant().limits().body_bytes;
+        let received = Box::pin(handler.receive(body, most));
         let deadline =
             self.handle.sleep_until(self.handle.now() + handler.deployment().limits.wall);
         match select(received, deadline).await {
-            Either::Left((received, _)) => received.map_err(|_| Refusal::BodyBroken),
+            Either::Left((received, _)) => received.map_err(|error| match error {
+                BodyBroken::Off(_) => Refusal::BodyBroken,
+                BodyBroken::TooLong => self.body_too_long(handler),
+            }),
             Either::Right(_) => Err(Refusal::BodyTimedOut),
         }
+    }
+
+    fn body_too_long(&self, handler: &Handler) -> Refusal {
+        handler.tenant().refused(Limit::Body);
+        Refusal::BodyTooLong
     }
 
     /// Counts the outcome for a version that is judged by its first requests, and has it taken back when
@@ -369,6 +386,7 @@ enum Refusal {
     OtherMethods(HeaderValue),
     Overload,
     BodyBroken,
+    BodyTooLong,
     BodyTimedOut,
     /// Its tenant is over a limit.
     Tenant(OverLimit),
@@ -385,6 +403,7 @@ impl Refusal {
             Refusal::Method => (StatusCode::NOT_IMPLEMENTED, "method-not-implemented"),
             Refusal::Overload => (StatusCode::SERVICE_UNAVAILABLE, "overload"),
             Refusal::BodyBroken => (StatusCode::BAD_REQUEST, "body-broken"),
+            Refusal::BodyTooLong => (StatusCode::PAYLOAD_TOO_LARGE, Limit::Body.code()),
             Refusal::BodyTimedOut => (StatusCode::REQUEST_TIMEOUT, "request-timeout"),
             Refusal::Tenant(over) => (StatusCode::TOO_MANY_REQUESTS, over.limit.code()),
             Refusal::Failed(failure, _) => match failure {

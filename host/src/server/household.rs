@@ -70,13 +70,16 @@ impl Households {
 
     /// The tenant's place in the turns of the offload threads.
     pub(super) fn offload_queue(&mut self, tenant: &str, threads: &OffloadThreads) -> OffloadQueue {
-        self.home(tenant).offload.get_or_insert_with(|| threads.queue()).clone()
+        let home = self.home(tenant);
+        let weight = home.household.tenant.weight_handle();
+        home.offload.get_or_insert_with(|| threads.queue(weight)).clone()
     }
 
     fn home(&mut self, name: &str) -> &mut Home {
         let tenant = self.tenants.get(name);
         self.known.entry(name.to_owned()).or_insert_with(|| {
-            let (queue, granted) = (self.host_threads.queue(), Granted::default());
+            let queue = self.host_threads.queue(tenant.weight_handle(), tenant.host_jobs());
+            let granted = Granted::default();
             let (dns, held) = (Dns::default(), HeldBytes::default());
             let household = Household { tenant, queue, dns, held, granted };
             Home { household, stores: Stores::new(&self.data, name), offload: None }

@@ -2,12 +2,13 @@
 //! loops, and kept as long as the process whatever is served meanwhile.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::admission::{Bucket, Gate};
 use crate::engine::Budget;
+use crate::event_loop::{Bound, Weight};
 use crate::limits;
 use crate::observe::TenantMetrics;
 
@@ -30,6 +31,12 @@ pub struct TenantLimits {
     pub burst: u64,
     /// Milliseconds on the loops in a second.
     pub cpu_ms_per_second: u64,
+    /// Bytes of a request's body, within what the server takes.
+    pub body_bytes: u64,
+    /// Connections by which it sends requests, of each loop.
+    pub connections_out: u64,
+    /// Jobs that wait for a host thread.
+    pub host_jobs: u64,
 }
 
 impl Default for TenantLimits {
@@ -43,6 +50,9 @@ impl Default for TenantLimits {
             requests_per_second: limits::TENANT_UNLIMITED,
             burst: limits::TENANT_UNLIMITED,
             cpu_ms_per_second: limits::TENANT_UNLIMITED,
+            body_bytes: limits::TENANT_UNLIMITED,
+            connections_out: limits::OUTBOUND_CONNECTIONS_PER_TENANT_MAX as u64,
+            host_jobs: limits::HOST_JOBS_PER_QUEUE_MAX as u64,
         }
     }
 }
@@ -69,6 +79,8 @@ pub enum Limit {
     Memory,
     /// Instances.
     Instances,
+    /// The length of a request's body.
+    Body,
 }
 
 impl Limit {
@@ -81,6 +93,7 @@ impl Limit {
             Limit::Queue => "queue",
             Limit::Memory => "memory",
             Limit::Instances => "instances",
+            Limit::Body => "body",
         }
     }
 
@@ -93,6 +106,7 @@ impl Limit {
             Limit::Queue => "tenant-queue",
             Limit::Memory => "tenant-memory",
             Limit::Instances => "tenant-instances",
+            Limit::Body => "tenant-body",
         }
     }
 }
@@ -102,7 +116,8 @@ pub struct Tenant {
     name: String,
     /// Tells it from the others where its name would be too long.
     number: u64,
-    weight: AtomicU64,
+    weight: Weight,
+    host_jobs: Bound,
     limits: Mutex<TenantLimits>,
     /// Where the rate and the share are measured from.
     base: Instant,
@@ -121,7 +136,8 @@ impl Tenant {
         let tenant = Tenant {
             name: name.to_owned(),
             number,
-            weight: AtomicU64::new(limits::TENANT_WEIGHT.into()),
+            weight: Weight::default(),
+            host_jobs: Bound::new(limits::HOST_JOBS_PER_QUEUE_MAX),
             limits: Mutex::new(without),
             base: Instant::now(),
             rate: Bucket::default(),
@@ -146,12 +162,22 @@ impl Tenant {
 
     /// Its share of what tenants take turns at, beside those of the others.
     pub fn weight(&self) -> u32 {
-        self.weight.load(Ordering::Relaxed) as u32
+        self.weight.get()
+    }
+
+    /// Its share, for those who let parties take turns.
+    pub fn weight_handle(&self) -> Weight {
+        self.weight.clone()
+    }
+
+    /// How many of its jobs may wait for a host thread, for those who queue them.
+    pub fn host_jobs(&self) -> Bound {
+        self.host_jobs.clone()
     }
 
     /// Changes its share, from the next turn on.
     pub fn set_weight(&self, weight: u32) {
-        self.weight.store(weight.into(), Ordering::Relaxed);
+        self.weight.set(weight);
     }
 
     /// What it may have.
@@ -170,6 +196,7 @@ impl Tenant {
         self.cpu
             .set(if limits.cpu_ms_per_second == limits::TENANT_UNLIMITED { 0 } else { 1 }, burst);
         self.budget.set(limits.memory_bytes, limits.instances);
+        self.host_jobs.set(limits.host_jobs as usize);
         self.resize(&limits);
     }
 

@@ -1,7 +1,9 @@
 //! Owns a request's body between the connection and whoever reads it.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
@@ -12,27 +14,75 @@ use hyper::body::Incoming;
 pub struct RequestBody {
     first: Option<Bytes>,
     rest: Incoming,
+    /// Bytes that may come yet.
+    left: u64,
+    /// Set when more have come. There where the length is not known.
+    overrun: Option<Overrun>,
 }
 
-/// A body broke off: the client went away, or what it sent was malformed.
-pub type BodyBroken = hyper::Error;
+/// Whether a body whose length was not known was longer than it may be. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Overrun(Arc<AtomicBool>);
+
+impl Overrun {
+    /// Whether it was, as far as it has been read.
+    pub fn has_happened(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Why a body is not complete.
+#[derive(Debug)]
+pub enum BodyBroken {
+    /// It broke off: the client went away, or what it sent was malformed.
+    Off(hyper::Error),
+    /// It is longer than it may be.
+    TooLong,
+}
+
+impl From<hyper::Error> for BodyBroken {
+    fn from(error: hyper::Error) -> Self {
+        BodyBroken::Off(error)
+    }
+}
+
+impl std::fmt::Display for BodyBroken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            BodyBroken::Off(error) => error.fmt(f),
+            BodyBroken::TooLong => f.write_str("the body is too long"),
+        }
+    }
+}
+
+impl std::error::Error for BodyBroken {}
 
 impl RequestBody {
-    /// A body as it came from the connection. A body of unknown length is waited for until its
+    /// A body as it came from the connection, of so many bytes at the most. A body of unknown length is waited for until its
     /// first piece is there, so that one whose framing is malformed from the start never
     /// reaches a handler.
     ///
     /// # Errors
-    /// When the body breaks off before its first piece.
-    pub async fn begin(mut rest: Incoming) -> Result<Self, BodyBroken> {
+    /// When the body breaks off before its first piece, or says that it is longer.
+    pub async fn begin(mut rest: Incoming, most: u64) -> Result<Self, BodyBroken> {
+        if rest.size_hint().exact().is_some_and(|length| length > most) {
+            return Err(BodyBroken::TooLong);
+        }
         if rest.is_end_stream() || rest.size_hint().exact().is_some() {
-            return Ok(RequestBody { first: None, rest });
+            return Ok(RequestBody { first: None, rest, left: most, overrun: None });
         }
         let first = match rest.frame().await {
             Some(frame) => frame?.into_data().ok(),
             None => None,
         };
-        Ok(RequestBody { first, rest })
+        let length = first.as_ref().map_or(0, Bytes::len) as u64;
+        let left = most.checked_sub(length).ok_or(BodyBroken::TooLong)?;
+        Ok(RequestBody { first, rest, left, overrun: Some(Overrun::default()) })
+    }
+
+    /// Tells whether it is longer than it may be, where that is not known before it is read.
+    pub fn overrun(&self) -> Option<Overrun> {
+        self.overrun.clone()
     }
 
     /// All of the body if it is known to have at most `max` bytes, else the body as it is.
@@ -71,7 +121,21 @@ impl Body for RequestBody {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(Ok(Frame::data(first))));
         }
-        Pin::new(&mut self.rest).poll_frame(cx)
+        let polled = ready!(Pin::new(&mut self.rest).poll_frame(cx));
+        let frame = polled.transpose().map_err(BodyBroken::Off);
+        if let Ok(Some(frame)) = &frame {
+            let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+            match self.left.checked_sub(length) {
+                Some(left) => self.left = left,
+                None => {
+                    if let Some(Overrun(happened)) = &self.overrun {
+                        happened.store(true, Ordering::Relaxed);
+                    }
+                    return Poll::Ready(Some(Err(BodyBroken::TooLong)));
+                }
+            }
+        }
+        Poll::Ready(frame.transpose())
     }
 
     fn is_end_stream(&self) -> bool {

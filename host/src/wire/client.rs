@@ -47,6 +47,8 @@ type Resolving = Pin<Box<dyn Future<Output = Result<Vec<SocketAddr>, SendFailed>
 pub struct Order {
     /// Whose connections it may use, and to where.
     pub key: PoolKey,
+    /// How many connections whoever asks may have.
+    pub connections_max: usize,
     /// Asked when there is no such connection.
     pub resolve: Resolve,
     /// The request: its target in origin form, its headers without those of the connection, `host`
@@ -237,7 +239,7 @@ impl Office {
     }
 
     async fn send(&self, order: Order) -> Reply {
-        let Order { key, resolve, request, patience } = order;
+        let Order { key, connections_max, resolve, request, patience } = order;
         let progress = Progress::new(self.handle.now());
         let mut request = progress.watch(request, &self.remote);
         // The other side may close a connection it has kept while this side takes it up: a request
@@ -248,7 +250,7 @@ impl Office {
                 Err(unsent) => request = unsent,
             }
         }
-        let connecting = self.connect(&key, resolve, patience.connect);
+        let connecting = self.connect(&key, connections_max, resolve, patience.connect);
         let alarm = self.handle.sleep_until(self.handle.now() + patience.connect);
         let mut sender = match select(pin!(connecting), alarm).await {
             Either::Left((connected, _)) => connected?,

@@ -26,7 +26,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use accept::{Acceptor, adopt, bind};
-pub use body::{BodyBroken, RequestBody};
+pub use body::{BodyBroken, Overrun, RequestBody};
 pub use client::{
     Client, Order, Origin, OutboundBody, Patience, PoolKey, Resolve, ResponseBody, SendFailed,
 };

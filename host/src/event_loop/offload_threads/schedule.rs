@@ -1,7 +1,7 @@
 //! Owns whose turn it is on the offload threads. Pure bookkeeping: it runs nothing and waits for
 //! nothing.
 //!
-//! Parties take turns, a slice each. Within a party a job keeps its place until it has computed for
+//! Parties take turns by their weights, a slice each. Within a party a job keeps its place until it has computed for
 //! [`limits::OFFLOAD_TURN`], and then goes behind the party's others: so short jobs are done one after
 //! the other, and a long one does not lock them out.
 
@@ -15,6 +15,7 @@ use slab::Slab;
 
 use super::{OffloadJob, OffloadWork, Running, Stopped};
 use crate::event_loop::Refused;
+use crate::event_loop::turns::{Turns, Weight};
 use crate::limits;
 use crate::observe::ModuleMetrics;
 
@@ -30,8 +31,8 @@ pub(super) struct Schedule {
     tasks: Slab<Task>,
     next_number: u64,
     parties: Vec<Party>,
-    /// Parties that have a task which is ready, next first, each once.
-    turns: VecDeque<usize>,
+    /// Parties that have a task which is ready.
+    turns: Turns,
     /// Of the tasks that wait for their first turn.
     deadlines: BTreeSet<(Instant, usize)>,
     /// Threads that wait for work.
@@ -41,13 +42,13 @@ pub(super) struct Schedule {
 
 #[derive(Default)]
 struct Party {
+    weight: Weight,
     /// Tasks that are ready, in the order of their turns.
     ready: VecDeque<usize>,
     /// Jobs before their first turn.
     waiting: usize,
     /// Jobs that have begun.
     begun: usize,
-    is_in_turns: bool,
 }
 
 pub(super) struct Task {
@@ -129,8 +130,8 @@ impl Task {
 }
 
 impl Schedule {
-    pub(super) fn add_party(&mut self) -> usize {
-        self.parties.push(Party::default());
+    pub(super) fn add_party(&mut self, weight: Weight) -> usize {
+        self.parties.push(Party { weight, ..Party::default() });
         self.parties.len() - 1
     }
 
@@ -165,15 +166,8 @@ impl Schedule {
         self.next_number += 1;
         let index = self.tasks.insert(Task { number, party, ..task });
         self.parties[party].ready.push_back(index);
-        self.give_turn(party);
+        self.turns.push(party);
         TaskKey { index, number }
-    }
-
-    fn give_turn(&mut self, party: usize) {
-        if !self.parties[party].is_in_turns {
-            self.parties[party].is_in_turns = true;
-            self.turns.push_back(party);
-        }
     }
 
     fn get(&mut self, key: TaskKey) -> Option<&mut Task> {
@@ -182,16 +176,16 @@ impl Schedule {
 
     /// The task whose turn it is. Its party is then behind the others.
     pub(super) fn next(&mut self) -> Option<Next> {
-        while let Some(party) = self.turns.pop_front() {
-            self.parties[party].is_in_turns = false;
+        loop {
+            let parties = &self.parties;
+            let party = self.turns.pop_if(|_| true, |party| parties[party].weight.get())?;
             // A party that has begun all it may has its turn when one of them ends.
             let Some(index) = self.take_ready(party) else { continue };
             if !self.parties[party].ready.is_empty() {
-                self.give_turn(party);
+                self.turns.push(party);
             }
             return Some(self.begin(index));
         }
-        None
     }
 
     /// The first task of a party that may run.
@@ -270,7 +264,7 @@ impl Schedule {
         } else {
             ready.push_back(key.index)
         }
-        self.give_turn(party);
+        self.turns.push(party);
         None
     }
 
@@ -286,7 +280,7 @@ impl Schedule {
             party.begun -= 1;
             // There is room for one that was held back.
             if !party.ready.is_empty() {
-                self.give_turn(task.party);
+                self.turns.push(task.party);
             }
         }
     }
@@ -304,7 +298,7 @@ impl Schedule {
                 let waits = |index: &usize| matches!(tasks[*index].state, State::Waiting(_));
                 let place = ready.iter().position(waits).unwrap_or(ready.len());
                 ready.insert(if is_last { 0 } else { place }, key.index);
-                self.give_turn(party);
+                self.turns.push(party);
             }
             State::Running { .. } => {}
             other => task.state = other,

@@ -14,7 +14,7 @@ use crate::tenants::{Tenant, TenantLimits};
 const MIB: u64 = 1024 * 1024;
 
 /// What can be changed, with its least and its largest value.
-const KEYS: [(&str, u64, u64); 9] = [
+const KEYS: [(&str, u64, u64); 12] = [
     ("weight", 1, limits::TENANT_WEIGHT_MAX as u64),
     ("memory_mib", 1, TENANT_UNLIMITED / MIB),
     ("instances", 1, TENANT_UNLIMITED),
@@ -24,7 +24,13 @@ const KEYS: [(&str, u64, u64); 9] = [
     ("requests_per_second", 1, limits::TENANT_RATE_MAX),
     ("burst", 1, limits::TENANT_RATE_MAX),
     ("cpu_ms_per_second", 1, limits::TENANT_CPU_MS_MAX),
+    ("body_mib", 1, TENANT_UNLIMITED / MIB),
+    ("connections_out", 1, limits::OUTBOUND_CONNECTIONS_MAX as u64),
+    ("host_jobs", 1, limits::HOST_JOBS_MAX as u64),
 ];
+
+/// Of these, what must be a number.
+const ALWAYS: [&str; 5] = ["weight", "queue", "queue_ms", "connections_out", "host_jobs"];
 
 impl Desk {
     pub(super) fn tenants_view(&self) -> serde_json::Value {
@@ -63,7 +69,7 @@ fn checked(key: &str, value: Option<u64>) -> Result<u64, String> {
         return Err(format!("`{key}` is no limit of a tenant; there are {}", known.join(", ")));
     };
     match value {
-        None if ["weight", "queue", "queue_ms"].contains(&key) => {
+        None if ALWAYS.contains(&key) => {
             Err(format!("`{key}` must be a number from {least} to {most}"))
         }
         None => Ok(TENANT_UNLIMITED),
@@ -82,6 +88,9 @@ fn set(limits: &mut TenantLimits, key: &str, value: u64) {
         "requests_per_second" => limits.requests_per_second = value,
         "burst" => limits.burst = value,
         "cpu_ms_per_second" => limits.cpu_ms_per_second = value,
+        "body_mib" => limits.body_bytes = value.saturating_mul(MIB),
+        "connections_out" => limits.connections_out = value,
+        "host_jobs" => limits.host_jobs = value,
         other => unreachable!("`{other}` is in no list"),
     }
 }
@@ -102,6 +111,9 @@ fn view(tenant: &Arc<Tenant>) -> TenantView {
             ("requests_per_second", some(limits.requests_per_second)),
             ("burst", some(limits.burst)),
             ("cpu_ms_per_second", some(limits.cpu_ms_per_second)),
+            ("body_mib", some(limits.body_bytes).map(|bytes| bytes / MIB)),
+            ("connections_out", Some(limits.connections_out)),
+            ("host_jobs", Some(limits.host_jobs)),
         ]
         .map(|(key, value)| (key.to_owned(), value))
         .into(),

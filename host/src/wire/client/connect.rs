@@ -18,10 +18,11 @@ impl Office {
     pub(super) async fn connect(
         &self,
         key: &PoolKey,
+        connections_max: usize,
         resolve: Resolve,
         patience: Duration,
     ) -> Result<Sender, SendFailed> {
-        let place = self.pool.place(key.party).ok_or(SendFailed::Busy)?;
+        let place = self.pool.place(key.party, connections_max).ok_or(SendFailed::Busy)?;
         let addresses = resolve().await?;
         let stream = self.connect_to_one(&addresses, patience).await?;
         let transport = match self.tls.get() {

@@ -98,12 +98,12 @@ impl Pool {
         self.state.lock().expect("outbound pool").connections
     }
 
-    /// A place for one more connection of a party. An idle one makes room when there is none.
-    pub(super) fn place(self: &Arc<Self>, party: usize) -> Option<Place> {
+    /// A place for one more connection of a party, which may have so many. An idle one makes room when there is none.
+    pub(super) fn place(self: &Arc<Self>, party: usize, most: usize) -> Option<Place> {
         let mut state = self.state.lock().expect("outbound pool");
         let own = state.by_party.get(&party).copied().unwrap_or(0);
         let full = state.connections >= self.connections_max.load(Ordering::Relaxed);
-        if full || own >= limits::OUTBOUND_CONNECTIONS_PER_TENANT_MAX {
+        if full || own >= most {
             let of_party = |idle: &Idle| idle.key.party == party;
             let own_idle = state.idle.iter().position(of_party);
             let given_up = own_idle.or_else(|| (full && !state.idle.is_empty()).then_some(0))?;

@@ -94,6 +94,7 @@ impl wasip2::exports::http::incoming_handler::Guest for Kitchen {
                 text(outparam, "printed\n");
             }
             "recurse" => text(outparam, &recurse(0).to_string()),
+            "marks" => text(outparam, &marks(number("pages", 64) as usize)),
             "grow" => grow(),
             "trap" => core::arch::wasm32::unreachable(),
             "panic" => panic!("as the test wants it"),
@@ -371,4 +372,17 @@ fn leak(handles: u64) {
     for _ in 0..handles {
         mem::forget(Fields::new());
     }
+}
+
+/// Takes so many pages of memory that are new, counts the bytes in them that are not zero, and leaves its
+/// mark in each byte.
+fn marks(pages: usize) -> String {
+    const PAGE: usize = 64 * 1024;
+    let first = core::arch::wasm32::memory_grow(0, pages);
+    assert_ne!(first, usize::MAX, "there is no more memory");
+    // SAFETY: the pages are this function's: the memory has just grown by them.
+    let new = unsafe { core::slice::from_raw_parts_mut((first * PAGE) as *mut u8, pages * PAGE) };
+    let found = new.iter().filter(|byte| **byte != 0).count();
+    new.fill(0xa5);
+    format!("{found}\n")
 }
