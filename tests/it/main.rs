@@ -18,6 +18,7 @@ mod cpu_limit;
 mod crypto;
 mod deadlines;
 mod departures;
+mod deploy_requests;
 mod deployments;
 mod drain;
 mod examples;
