@@ -20,6 +20,7 @@ mod deadlines;
 mod departures;
 mod deployments;
 mod drain;
+mod embedding;
 mod examples;
 mod examples_that_offload;
 mod examples_with_sql;
