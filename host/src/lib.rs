@@ -28,6 +28,7 @@ pub use embedding::{
     RunningHost, ServeError, ServedHost,
 };
 pub use handlers::{Failure, GuestLimits, Isolation};
+pub use tenants::{Limit, OverLimit, TenantLimits};
 /// The engine, in the version that bindings of a product's world are to be made with.
 pub use wasmtime;
 /// The types of [`Plugin::request`].

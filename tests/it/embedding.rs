@@ -7,8 +7,8 @@ use std::time::Duration;
 use hob::bytes::Bytes;
 use hob::http::{Request, Response};
 use hob::{
-    Access, CallError, Failure, Grants, GuestLimits, Host, HostBuilder, Isolation, LoadError,
-    Plugin, PluginPlan, RunningHost,
+    Access, CallError, Failure, Grants, GuestLimits, Host, HostBuilder, Isolation, Limit,
+    LoadError, Plugin, PluginPlan, RunningHost, TenantLimits,
 };
 
 use crate::harness::{Scratch, compile_cache, component};
@@ -135,6 +135,41 @@ fn tenants_of_a_host_have_their_folders_apart() {
     let handle = host.handle();
     let nowhere = wait(async move { handle.load(of("one")).await });
     assert!(matches!(nowhere, Err(LoadError::NoDataFolder)), "{nowhere:?}");
+}
+
+#[test]
+fn a_tenants_limits_hold_for_its_plug_ins_together() {
+    let of_one = TenantLimits { requests_in_flight: 1, queue: 0, ..TenantLimits::default() };
+    let few = TenantLimits { requests_per_second: 1, ..TenantLimits::default() };
+    let host = builder().tenant("one", 10, of_one).tenant("few", 10, few);
+    let host = host.start().expect("a host");
+    let handle = host.handle();
+    wait(async move {
+        let over = |outcome: Result<Response<Bytes>, CallError>| match outcome {
+            Err(CallError::OverLimit(over)) => over.limit,
+            other => panic!("{other:?}"),
+        };
+        let one = handle.load(plan("kitchen").tenant("one")).await.expect("a plug-in");
+        let other = handle.load(plan("kitchen-0-2").tenant("one")).await.expect("a plug-in");
+        let few = handle.load(plan("kitchen").tenant("few")).await.expect("a plug-in");
+        let sleeper = one.clone();
+        let asleep = tokio::spawn(async move { get(&sleeper, "/sleep?ms=3600000").await });
+        tokio::task::yield_now().await;
+        assert_eq!(over(get(&other, "/hello").await), Limit::Requests);
+        assert_eq!(text(&few, "/hello").await, "hello world\n");
+        let refused = loop {
+            let outcome = get(&few, "/hello").await;
+            if outcome.is_err() {
+                break outcome;
+            }
+        };
+        assert_eq!(over(refused), Limit::Rate);
+        // Who waits no longer makes room.
+        asleep.abort();
+        drop(asleep.await);
+        let made_room = async || get(&other, "/hello").await.is_ok();
+        while !made_room().await {}
+    });
 }
 
 #[test]

@@ -99,6 +99,7 @@ fn rooms_import_only_what_the_table_allows() {
                 "limits",
                 "observe",
                 "server",
+                "tenants",
                 "wire",
             ],
         ),

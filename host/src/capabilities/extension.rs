@@ -132,28 +132,12 @@ impl Additions {
         self.0.as_ref().map_or(Ok(()), |extension| extension.link(linker))
     }
 
-    /// The same for the instances of one guest.
-    pub fn for_guest(&self, guest: GuestName<'_>) -> GuestAdditions {
-        let (tenant, name) = (guest.tenant.to_owned(), guest.name.to_owned());
-        GuestAdditions { added: self.clone(), tenant, name }
-    }
-}
-
-/// What is added for the instances of one guest; nothing by default.
-#[derive(Clone, Default)]
-pub struct GuestAdditions {
-    added: Additions,
-    tenant: String,
-    name: String,
-}
-
-impl GuestAdditions {
-    /// The state of a new instance.
+    /// The state of a new instance of the guest that this context is of.
     pub(super) fn state(&self, context: &GuestContext) -> Option<Box<dyn Any + Send>> {
-        let GuestAdditions { added, tenant, name } = self;
-        let extension = added.0.as_ref()?;
+        let extension = self.0.as_ref()?;
+        let of = GuestName { tenant: context.tenant.name(), name: &context.name };
         let waiting = Waiting::new(context.remote.clone(), context.queue.clone());
-        Some(extension.state(NewGuest { of: GuestName { tenant, name }, waiting }))
+        Some(extension.state(NewGuest { of, waiting }))
     }
 }
 

@@ -45,7 +45,7 @@ pub use calls::{Culprit, SharedCalls};
 pub use config::{Secret, Settings};
 pub use dns::Dns;
 pub use egress::{Egress, EgressRule};
-pub use extension::{Additions, Extension, GuestAdditions, GuestName, NewGuest};
+pub use extension::{Additions, Extension, GuestName, NewGuest};
 pub use grants::{Access, Grants, Missing, SqlGrant};
 pub use held::HeldBytes;
 pub use joined::{Compiler, JoinError, Joined};
@@ -101,7 +101,7 @@ pub struct GuestContext {
     /// guests. None where an instance serves one request at a time, for then it is known who runs.
     pub resumed: Option<Mutex<Vec<u64>>>,
     /// What the program around adds for its guests.
-    pub additions: GuestAdditions,
+    pub additions: Additions,
 }
 
 impl GuestContext {

@@ -18,11 +18,12 @@ use super::residents::Residents;
 use super::workshop::Workshop;
 use crate::capabilities::{Additions, Extension, Waiting};
 use crate::engine::{Cache, Engines, Ticker};
-use crate::event_loop::{Clock, EventLoop, HostThreads};
+use crate::event_loop::{Clock, EventLoop, HostThreads, Lookout};
 use crate::handlers::GuestLimits;
 use crate::limits;
 use crate::observe::{Log, Timeline};
 use crate::server::Households;
+use crate::tenants::TenantLimits;
 use crate::wire::Client;
 
 /// What a host is to be built of. Nothing of it must be given.
@@ -34,6 +35,7 @@ pub struct HostBuilder {
     host_threads: usize,
     limits: GuestLimits,
     drain: Duration,
+    tenants: Vec<(String, u32, TenantLimits)>,
     pub(super) log: Option<Box<dyn Write + Send>>,
     pub(super) additions: Additions,
 }
@@ -47,6 +49,7 @@ impl Default for HostBuilder {
             host_threads: limits::HOST_THREADS,
             limits: GuestLimits::default(),
             drain: limits::DRAIN,
+            tenants: Vec::new(),
             log: None,
             additions: Additions::default(),
         }
@@ -83,6 +86,13 @@ impl HostBuilder {
         HostBuilder { limits, ..self }
     }
 
+    /// What a tenant's plug-ins may have together, and the tenant's share of the loop's time beside those
+    /// of others. Without this it has no such limits, and a weight of [`limits::TENANT_WEIGHT`].
+    pub fn tenant(mut self, name: impl Into<String>, weight: u32, limits: TenantLimits) -> Self {
+        self.tenants.push((name.into(), weight, limits));
+        self
+    }
+
     /// How long a host that ends waits for what plug-ins are about after their answers.
     pub fn drain(self, time: Duration) -> Self {
         HostBuilder { drain: time, ..self }
@@ -111,20 +121,30 @@ impl HostBuilder {
         let timeline = Timeline::new(Instant::now());
         let host_threads = HostThreads::new(self.host_threads, Arc::default(), timeline.clone());
         let host_threads = host_threads.map_err(system("make the host threads"))?;
-        let ticker = Ticker::start().map_err(system("start the epoch's thread"))?;
+        let lookout = Lookout::default();
+        let of_ticker = lookout.clone();
+        let ticker = Ticker::start(move |tick| of_ticker.wait(tick))
+            .map_err(system("start the epoch's thread"))?;
         let event_loop = EventLoop::new(Clock::Real, Arc::default());
         let event_loop = event_loop.map_err(system("make the event loop"))?;
+        lookout.add(&event_loop);
         let handle = event_loop.handle();
         let tls = Arc::<OnceLock<_>>::default();
         let client = Client::new(&handle, tls.clone(), limits::OUTBOUND_CONNECTIONS_MAX);
         let keeps_data = self.data.is_some();
         // Where there is no such folder, nothing is granted that would be there.
         let data = self.data.unwrap_or_default();
+        let households = Households::new(data, host_threads.clone());
+        for (name, weight, limits) in self.tenants {
+            let tenant = households.tenants().get(&name);
+            tenant.set_weight(weight);
+            tenant.set_limits(limits);
+        }
         let workshop = Arc::new(Workshop {
             engines: Engines::default(),
             cache,
             additions: self.additions,
-            households: Mutex::new(Households::new(data, host_threads.clone())),
+            households: Mutex::new(households),
             keeps_data,
             limits: self.limits,
             tls,

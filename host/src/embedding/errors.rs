@@ -7,6 +7,7 @@ use crate::capabilities::{JoinError, StoreError};
 use crate::engine::FileError;
 use crate::handlers::{DeployError, Failure};
 use crate::limits;
+use crate::tenants::{OverLimit, seconds_to_wait};
 use crate::wire::TlsError;
 
 /// Why a host cannot be built.
@@ -102,6 +103,8 @@ pub enum CallError {
     NotLoaded,
     /// The plug-in answers no requests.
     NoHandler,
+    /// Its tenant is over one of its limits: try again when it says so.
+    OverLimit(OverLimit),
     /// The plug-in came down, or has used up one of its limits.
     Failed(Failure),
     /// The body of the plug-in's response broke off.
@@ -119,6 +122,12 @@ impl std::fmt::Display for CallError {
         match self {
             CallError::NotLoaded => f.write_str("the plug-in is not loaded"),
             CallError::NoHandler => f.write_str("the plug-in exports no request handler"),
+            CallError::OverLimit(over) => write!(
+                f,
+                "its tenant is over its limit ({}); try again in {} s",
+                over.limit.name(),
+                seconds_to_wait(over.retry_after)
+            ),
             CallError::Failed(failure) => failure.fmt(f),
             CallError::Broken(why) => write!(f, "the body of the response broke off: {why}"),
             CallError::TooLarge => write!(

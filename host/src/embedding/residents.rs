@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
+use futures_util::future::{Either, select};
 use http::header::{CONTENT_LENGTH, HeaderValue};
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
@@ -18,12 +19,13 @@ use super::errors::{CallError, LoadError};
 use super::names::PluginName;
 use super::plan::PluginPlan;
 use super::workshop::{Made, Workshop};
-use crate::capabilities::{GuestName, GuestState, Stdio};
+use crate::capabilities::{GuestState, Stdio};
 use crate::event_loop::{Handle, HostQueue, Work};
 use crate::handlers::{Call, CallBody, GuestBody, Handler, Isolation, Lane};
 use crate::limits;
 use crate::observe::{Log, Timeline};
 use crate::server::{OfLoop, Own, guest_context};
+use crate::tenants::{Admission, Place};
 use crate::wire::{Client, RequestId};
 
 /// The plug-ins of a host.
@@ -123,7 +125,7 @@ impl Residents {
 
     fn handler(&self, made: Made) -> Rc<Handler> {
         let Made { plan, deployment, household } = made;
-        let PluginName { tenant, name } = &plan.name;
+        let name = &plan.name.name;
         let Residents { handle, client, timeline, .. } = self;
         let own = Own {
             name,
@@ -131,7 +133,7 @@ impl Residents {
             settings: &Arc::new(plan.settings),
             stdio: Stdio::new(name, self.log.clone()),
             household: &household,
-            additions: self.workshop.additions.for_guest(GuestName { tenant, name }),
+            additions: &self.workshop.additions,
         };
         let mut context = guest_context(OfLoop { handle, client, timeline }, own);
         let is_shared = deployment.isolation == Isolation::Shared;
@@ -143,6 +145,22 @@ impl Residents {
     fn find(&self, name: &PluginName) -> Result<Rc<Handler>, CallError> {
         let plugins = self.plugins.borrow();
         plugins.get(name).map(|plugin| plugin.handler.clone()).ok_or(CallError::NotLoaded)
+    }
+
+    /// Lets a call in as soon as its tenant's limits do.
+    async fn admit(&self, handler: &Handler) -> Result<Place, CallError> {
+        let now = self.handle.now();
+        match handler.tenant().admit(now).map_err(CallError::OverLimit)? {
+            Admission::Place(place) => Ok(place),
+            Admission::Wait(wait, longest) => {
+                match select(wait, self.handle.sleep_until(now + longest)).await {
+                    Either::Left((place, _)) => Ok(place),
+                    Either::Right(_) => {
+                        Err(CallError::OverLimit(handler.tenant().waited_too_long()))
+                    }
+                }
+            }
+        }
     }
 
     fn new_request(&self) -> RequestId {
@@ -158,6 +176,7 @@ impl Residents {
         work: impl AsyncFnOnce(&mut Store<GuestState>, component::Instance) -> wasmtime::Result<T>,
     ) -> Result<T, CallError> {
         let handler = self.find(name)?;
+        let _place = self.admit(&handler).await?;
         handler.call(self.new_request(), work).await.map_err(CallError::Failed)
     }
 
@@ -171,6 +190,7 @@ impl Residents {
         if matches!(handler.deployment().lane, Lane::World(_)) {
             return Err(CallError::NoHandler);
         }
+        let _place = self.admit(&handler).await?;
         let (mut head, body) = request.into_parts();
         if !body.is_empty() {
             head.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));

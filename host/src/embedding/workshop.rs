@@ -53,6 +53,7 @@ impl Workshop {
         let component = component.map_err(LoadError::File)?;
         let of_handler = Plan {
             name: name.name.clone(),
+            tenant: name.tenant.clone(),
             path: None,
             isolation: *isolation,
             limits: limits.unwrap_or(self.limits),

@@ -55,6 +55,10 @@ impl std::fmt::Display for Failure {
             Failure::Trap(why) => write!(f, "the guest trapped: {why}"),
             Failure::CpuLimit => f.write_str("the guest has computed for longer than its limit"),
             Failure::MemoryLimit => f.write_str("the guest wanted more memory than its limit"),
+            Failure::TenantMemory => {
+                f.write_str("the instances of its tenant have all the memory they may have")
+            }
+            Failure::TenantInstances => f.write_str("its tenant has as many instances as it may"),
             Failure::WallLimit => {
                 f.write_str("the guest took longer than its limit, waiting included")
             }

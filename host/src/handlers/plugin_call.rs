@@ -29,7 +29,7 @@ impl Handler {
         work: impl AsyncFnOnce(&mut Store<GuestState>, component::Instance) -> wasmtime::Result<T>,
     ) -> Result<T, Failure> {
         let kept = self.deployment.isolation == Isolation::Reuse;
-        let idle = if kept { self.idle.borrow_mut().pop() } else { None };
+        let idle = if kept { self.idle.pop() } else { None };
         let meter = match &idle {
             Some(instance) => instance.meter.clone(),
             None => Meter::new(self.ticker.clone(), self.deployment.limits.cpu),
@@ -54,7 +54,7 @@ impl Handler {
                     self.put_back(instance);
                     Ok(value)
                 }
-                Err(error) => Err(Failure::of(&error, instance.store.data().memory.was_refused())),
+                Err(error) => Err(Failure::of(&error, &instance.store.data().memory)),
             }
         };
         self.within_limits(&meter, Some(id), called).await
@@ -73,11 +73,10 @@ impl Handler {
         // A deadline is only set for a guest that is waited for.
         let mut wall = None;
         poll_fn(|cx| {
-            if pace.poll(handle.now(), &context.remote, cx).is_ready() {
+            if pace.poll(handle.now(), &context.remote, context.share(), cx).is_ready() {
                 let (polled, ran) = meter.watch(|| guest.as_mut().poll(cx));
                 pace.charge(ran.took);
-                let on_loop_ns = &deployment.metrics.on_loop_ns;
-                on_loop_ns.fetch_add(ran.took.as_nanos() as u64, Ordering::Relaxed);
+                self.charge(ran.took);
                 if let Some(RequestId(request)) = id {
                     let ended = ran.begun + ran.took;
                     context.timeline.add(request, ran.begun, ended, Happening::OnLoop);

@@ -10,7 +10,7 @@ use super::household::Household;
 use super::serving::Serving;
 use super::snapshot::{ServedFolder, ServedHandler, ServedModule, Snapshot};
 use crate::assets::{Assets, OpenFiles};
-use crate::capabilities::{GuestAdditions, GuestContext, GuestName, Settings, Stdio};
+use crate::capabilities::{Additions, GuestContext, Settings, Stdio};
 use crate::event_loop::Handle;
 use crate::handlers::{Handler, Isolation};
 use crate::jobs::ModuleRunner;
@@ -40,7 +40,7 @@ pub(crate) struct Own<'a> {
     pub(crate) settings: &'a Arc<Settings>,
     pub(crate) stdio: Stdio,
     pub(crate) household: &'a Household,
-    pub(crate) additions: GuestAdditions,
+    pub(crate) additions: &'a Additions,
 }
 
 impl Ground {
@@ -95,10 +95,7 @@ impl Ground {
             settings: &config.settings,
             stdio: Stdio::new(&config.label, self.site.log.clone()),
             household,
-            additions: self
-                .site
-                .additions
-                .for_guest(GuestName { tenant: &config.tenant, name: &config.name }),
+            additions: &self.site.additions,
         });
         let workers = modules
             .iter()
@@ -123,7 +120,8 @@ impl Ground {
             settings: &config.settings,
             stdio: Stdio::of_module(&config.name, log.clone()),
             household,
-            additions: GuestAdditions::default(),
+            // A module has no loop that the product's functions could wait on.
+            additions: &Additions::default(),
         });
         let (ticker, queue, log) = (ticker.clone(), queue.clone(), log.clone());
         ModuleRunner::new(module.clone(), Arc::new(context), ticker, queue, log)
@@ -155,6 +153,6 @@ pub(crate) fn guest_context(of_loop: OfLoop<'_>, own: Own<'_>) -> GuestContext {
         coders: Arc::default(),
         timeline: timeline.clone(),
         resumed: None,
-        additions,
+        additions: additions.clone(),
     }
 }

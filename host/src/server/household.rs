@@ -63,7 +63,7 @@ impl Households {
     }
 
     /// All tenants there have been.
-    pub(super) fn tenants(&self) -> &Tenants {
+    pub(crate) fn tenants(&self) -> &Tenants {
         &self.tenants
     }
 
