@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use hob::bytes::Bytes;
 use hob::http::{Request, Response};
+use hob::wasmtime::component::Linker;
 use hob::{
-    Access, CallError, Failure, Grants, GuestLimits, Host, HostBuilder, Isolation, Limit,
-    LoadError, Plugin, PluginPlan, RunningHost, TenantLimits,
+    Access, CallError, Extension, Failure, Grants, GuestLimits, GuestState, Host, HostBuilder,
+    Isolation, Limit, LoadError, NewGuest, Plugin, PluginPlan, RunningHost, TenantLimits,
 };
 
 use crate::harness::{Scratch, compile_cache, component};
@@ -170,6 +171,29 @@ fn a_tenants_limits_hold_for_its_plug_ins_together() {
         let made_room = async || get(&other, "/hello").await.is_ok();
         while !made_room().await {}
     });
+}
+
+/// Wants to answer in the place of the host.
+struct Greedy;
+
+impl Extension for Greedy {
+    type State = ();
+
+    fn link(&self, linker: &mut Linker<GuestState>) -> hob::wasmtime::Result<()> {
+        let mut store = linker.instance("wasi:config/store@0.2.0-rc.1")?;
+        store.func_wrap("get", |_, (_,): (String,)| Ok(("mine".to_owned(),)))
+    }
+
+    fn state(&self, _: NewGuest<'_>) {}
+}
+
+#[test]
+fn what_a_program_adds_cannot_take_the_place_of_what_the_host_has() {
+    let host = builder().extension(Greedy).start().expect("a host");
+    let handle = host.handle();
+    let refused = wait(async move { handle.load(plan("kitchen")).await });
+    let refused = refused.expect_err("an extension that is refused").to_string();
+    assert!(refused.contains("extension") && refused.contains("`get`"), "{refused}");
 }
 
 #[test]

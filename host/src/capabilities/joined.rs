@@ -96,8 +96,8 @@ impl std::fmt::Display for JoinError {
             JoinError::Compile(error) => error.fmt(f),
             JoinError::Extension(error) => write!(
                 f,
-                "the extension of this program cannot be linked: {error:#}; give its interfaces names \
-                 that Hob does not have"
+                "the extension of this program cannot be linked: {error:#}; it may not define \
+                 what Hob has"
             ),
             JoinError::Engine(error) => write!(f, "the Wasm engine cannot be made: {error:#}"),
         }

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::errors::BuildError;
 use super::handle::{HostHandle, attend};
-use super::host::{Host, RunningHost};
+use super::host::{Host, OpenLog, RunningHost};
 use super::residents::Residents;
 use super::workshop::Workshop;
 use crate::capabilities::{Additions, Extension, Waiting};
@@ -171,6 +171,7 @@ impl HostBuilder {
         });
         handle.spawn(attend(residents.clone(), taken));
         let drain = self.drain;
+        let log = OpenLog(log);
         Ok(Host { event_loop, residents, handle: of_program, drain, log, host_threads, ticker })
     }
 

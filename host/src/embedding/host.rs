@@ -18,16 +18,26 @@ use crate::event_loop::{EventLoop, HostThreads, Pending, Settle};
 use crate::observe::Log;
 
 /// An event loop with plug-ins on it, in a program that is not a server. It belongs to the thread that has
-/// built it; [`Host::handle`] gives the rest of the program its way to it.
+/// built it; [`Host::handle`] gives the rest of the program its way to it. Nothing is answered before it
+/// is run.
 pub struct Host {
     pub(super) event_loop: EventLoop,
     pub(super) residents: Rc<Residents>,
     pub(super) handle: HostHandle,
     pub(super) drain: Duration,
-    pub(super) log: Log,
+    pub(super) log: OpenLog,
     pub(super) host_threads: HostThreads,
     /// Outlives the loop: it is what stops a guest that computes.
     pub(super) ticker: Ticker,
+}
+
+/// The log of a host; its last lines are written when this is dropped.
+pub(super) struct OpenLog(pub(super) Log);
+
+impl Drop for OpenLog {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 impl Host {
@@ -66,7 +76,7 @@ impl Host {
         drop(event_loop);
         drop(pool);
         drop(ticker);
-        log.close();
+        drop(log);
         outcome
     }
 }
