@@ -141,7 +141,7 @@ fn tenants_of_a_host_have_their_folders_apart() {
 #[test]
 fn a_tenants_limits_hold_for_its_plug_ins_together() {
     let of_one = TenantLimits { requests_in_flight: 1, queue: 0, ..TenantLimits::default() };
-    let few = TenantLimits { requests_per_second: 1, ..TenantLimits::default() };
+    let few = TenantLimits { requests_per_second: 1, body_bytes: 3, ..TenantLimits::default() };
     let host = builder().tenant("one", 10, of_one).tenant("few", 10, few);
     let host = host.start().expect("a host");
     let handle = host.handle();
@@ -165,6 +165,14 @@ fn a_tenants_limits_hold_for_its_plug_ins_together() {
             }
         };
         assert_eq!(over(refused), Limit::Rate);
+        let long = loop {
+            let request = Request::post("/echo").body(Bytes::from("four")).expect("a request");
+            match few.request(request).await {
+                Err(CallError::OverLimit(_)) => {}
+                other => break other,
+            }
+        };
+        assert!(matches!(long, Err(CallError::BodyTooLong)), "{long:?}");
         // Who waits no longer makes room.
         asleep.abort();
         drop(asleep.await);

@@ -18,7 +18,7 @@ use super::residents::Residents;
 use super::workshop::Workshop;
 use crate::capabilities::{Additions, Extension, Waiting};
 use crate::engine::{Cache, Engines, Ticker};
-use crate::event_loop::{Clock, EventLoop, HostThreads, Lookout};
+use crate::event_loop::{Bound, Clock, EventLoop, HostThreads, Lookout, Weight};
 use crate::handlers::GuestLimits;
 use crate::limits;
 use crate::observe::{Log, Timeline};
@@ -151,16 +151,17 @@ impl HostBuilder {
             trust: self.trust,
             ticker: ticker.handle(),
         });
+        // Of the program's own work, and of its loads, each takes turns as a tenant does.
+        let queue = || host_threads.queue(Weight::default(), Bound::default());
         let (orders, taken) = mpsc::channel(limits::PLUGIN_CALLS_MAX);
-        let of_program =
-            HostHandle::new(orders, Waiting::new(handle.remote(), host_threads.queue()));
+        let of_program = HostHandle::new(orders, Waiting::new(handle.remote(), queue()));
         let residents = Rc::new(Residents {
             handle: handle.clone(),
             client,
             timeline,
             log: log.clone(),
             workshop,
-            queue: host_threads.queue(),
+            queue: queue(),
             plugins: RefCell::new(BTreeMap::new()),
             retired: RefCell::default(),
             loads: Cell::default(),

@@ -105,6 +105,8 @@ pub enum CallError {
     NoHandler,
     /// Its tenant is over one of its limits: try again when it says so.
     OverLimit(OverLimit),
+    /// The request's body is longer than those of its tenant may be.
+    BodyTooLong,
     /// The plug-in came down, or has used up one of its limits.
     Failed(Failure),
     /// The body of the plug-in's response broke off.
@@ -128,6 +130,9 @@ impl std::fmt::Display for CallError {
                 over.limit.name(),
                 seconds_to_wait(over.retry_after)
             ),
+            CallError::BodyTooLong => {
+                f.write_str("the body of the request is longer than its tenant's may be")
+            }
             CallError::Failed(failure) => failure.fmt(f),
             CallError::Broken(why) => write!(f, "the body of the response broke off: {why}"),
             CallError::TooLarge => write!(

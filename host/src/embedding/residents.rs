@@ -25,7 +25,7 @@ use crate::handlers::{Call, CallBody, GuestBody, Handler, Isolation, Lane};
 use crate::limits;
 use crate::observe::{Log, Timeline};
 use crate::server::{OfLoop, Own, guest_context};
-use crate::tenants::{Admission, Place};
+use crate::tenants::{Admission, Limit, Place};
 use crate::wire::{Client, RequestId};
 
 /// The plug-ins of a host.
@@ -192,6 +192,10 @@ impl Residents {
         }
         let _place = self.admit(&handler).await?;
         let (mut head, body) = request.into_parts();
+        if body.len() as u64 > handler.tenant().limits().body_bytes {
+            handler.tenant().refused(Limit::Body);
+            return Err(CallError::BodyTooLong);
+        }
         if !body.is_empty() {
             head.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         }
