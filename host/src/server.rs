@@ -34,6 +34,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use crate::capabilities::Additions;
 use crate::config::Config;
 use crate::deployments::{Ledger, Store};
 use crate::engine::{Cache, ComponentFile, Engines, Ticker, TickerHandle};
@@ -46,7 +47,6 @@ use assembly::Assembly;
 use control::{Desk, control};
 use descriptors::connections_allowed;
 use handover::{Sockets, Successors};
-use household::Households;
 use listeners::Listeners;
 use seat::{Seat, SecondListener};
 use snapshot::Snapshot;
@@ -55,12 +55,15 @@ use swap::{Loops, door};
 pub use control::{Control, ReadConfig};
 pub use deployed::{Builder, Deployed, Files};
 pub use descriptors::raise_descriptor_limit;
+pub(crate) use ground::{OfLoop, Own, guest_context};
+pub(crate) use household::{Household, Households};
 pub use start::StartError;
 
 /// What is to be served, compiled and linked.
 pub struct Code {
     engines: Engines,
     cache: Cache,
+    additions: Additions,
     store: Store,
     ledger: Ledger,
     deployed: Deployed,
@@ -68,22 +71,29 @@ pub struct Code {
 
 impl Code {
     /// Reads, compiles and links every file of a configuration, or of each handler the version that was
-    /// deployed last. `compiling` is told of each file whose compiled code is not in the cache.
+    /// deployed last. Handlers may import what is added. `compiling` is told of each file whose compiled
+    /// code is not in the cache.
     ///
     /// # Errors
     /// For the first that cannot be served.
     pub fn build(
         config: &Config,
         cache: Cache,
+        additions: Additions,
         mut compiling: impl FnMut(&ComponentFile),
     ) -> Result<Self, StartError> {
         let (store, ledger) =
             Store::open(&config.deployments_folder()).map_err(StartError::Deployments)?;
         let whole = control::with_versions(config, &ledger, &store);
         let engines = Engines::default();
-        let mut builder = Builder { engines: &engines, cache: &cache, compiling: &mut compiling };
+        let mut builder = Builder {
+            engines: &engines,
+            cache: &cache,
+            additions: &additions,
+            compiling: &mut compiling,
+        };
         let deployed = builder.deploy(&whole, &Deployed::default(), Files::MayHaveChanged)?;
-        Ok(Code { engines, cache, store, ledger, deployed })
+        Ok(Code { engines, cache, additions, store, ledger, deployed })
     }
 }
 
@@ -176,7 +186,7 @@ impl Server {
     pub fn run(self, started: impl FnOnce(Running)) -> Result<(), StartError> {
         let Server { config, read_config, code, log, listeners, .. } = self;
         let Listeners { public, admin, predecessor } = listeners;
-        let Code { engines, cache, store, ledger, deployed } = code;
+        let Code { engines, cache, additions, store, ledger, deployed } = code;
         let system = |what| move |error| StartError::System(what, error);
         let host_thread_metrics = Arc::<HostThreadMetrics>::default();
         let origin = Instant::now();
@@ -220,6 +230,7 @@ impl Server {
         let site = Arc::new(Site {
             config: config.clone(),
             log,
+            additions,
             ticker: ticker.handle(),
             lookout,
             host_threads,
@@ -328,6 +339,8 @@ struct Site {
     /// As it was at the start.
     config: Config,
     log: Log,
+    /// What the program around adds for handlers.
+    additions: Additions,
     ticker: TickerHandle,
     lookout: Lookout,
     host_threads: HostThreads,

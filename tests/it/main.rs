@@ -21,6 +21,7 @@ mod departures;
 mod deploy_requests;
 mod deployments;
 mod drain;
+mod embedding;
 mod examples;
 mod examples_that_offload;
 mod examples_with_sql;

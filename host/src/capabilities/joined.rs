@@ -6,6 +6,7 @@ use wasmtime::Engine;
 use wasmtime::component::InstancePre;
 
 use super::GuestState;
+use super::extension::Additions;
 use super::grants::{Grants, Missing};
 use super::link::{Audience, linker};
 use crate::engine::{Cache, CompileError, ComponentFile, Engines, Generation, Purpose};
@@ -16,6 +17,8 @@ pub struct Compiler<'a> {
     pub engines: &'a Engines,
     /// Where compiled code is kept.
     pub cache: &'a Cache,
+    /// What the program around adds for handlers.
+    pub additions: &'a Additions,
     /// Told when a file has to be compiled, for that may take long.
     pub compiling: &'a mut dyn FnMut(&ComponentFile),
 }
@@ -51,6 +54,8 @@ pub enum JoinError {
     },
     /// It cannot be compiled.
     Compile(CompileError),
+    /// What the program around adds does not go with what is there.
+    Extension(wasmtime::Error),
     /// The engine itself cannot be made.
     Engine(wasmtime::Error),
 }
@@ -89,6 +94,11 @@ impl std::fmt::Display for JoinError {
                 Ok(())
             }
             JoinError::Compile(error) => error.fmt(f),
+            JoinError::Extension(error) => write!(
+                f,
+                "the extension of this program cannot be linked: {error:#}; it may not define \
+                 what Hob has"
+            ),
             JoinError::Engine(error) => write!(f, "the Wasm engine cannot be made: {error:#}"),
         }
     }
@@ -125,7 +135,10 @@ impl Compiler<'_> {
         let engine = engine.engine.clone();
         let compiled = self.cache.compile(&engine, component, self.compiling);
         let compiled = compiled.map_err(JoinError::Compile)?;
-        let linker = linker(&engine, generation, audience).map_err(JoinError::Engine)?;
+        let mut linker = linker(&engine, generation, audience).map_err(JoinError::Engine)?;
+        if audience == Audience::Handler {
+            self.additions.link(&mut linker).map_err(JoinError::Extension)?;
+        }
         let pre = linker.instantiate_pre(&compiled);
         let pre = pre.map_err(|error| JoinError::import(component, &error))?;
         Ok(Joined { engine, pre })

@@ -9,6 +9,7 @@ mod config;
 mod crypto;
 mod dns;
 mod egress;
+mod extension;
 mod fetch;
 mod files;
 mod grants;
@@ -27,7 +28,9 @@ mod stdio;
 mod stores;
 mod timers;
 mod treaty;
+mod waiting;
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -42,6 +45,7 @@ pub use calls::{Culprit, SharedCalls};
 pub use config::{Secret, Settings};
 pub use dns::Dns;
 pub use egress::{Egress, EgressRule};
+pub use extension::{Additions, Extension, GuestName, NewGuest};
 pub use grants::{Access, Grants, Missing, SqlGrant};
 pub use held::HeldBytes;
 pub use joined::{Compiler, JoinError, Joined};
@@ -53,6 +57,7 @@ pub use offload::{
 pub use sql::MigrationError;
 pub use stdio::{Lines, Speaker, Stdio, Stream};
 pub use stores::{Granted, StoreError, Stores};
+pub use waiting::Waiting;
 
 use crate::engine::{MemoryMeter, Meter};
 use crate::event_loop::{HostQueue, Remote, Share};
@@ -95,6 +100,8 @@ pub struct GuestContext {
     /// Requests whose operation has ended since the loop last looked: the next poll runs their
     /// guests. None where an instance serves one request at a time, for then it is known who runs.
     pub resumed: Option<Mutex<Vec<u64>>>,
+    /// What the program around adds for its guests.
+    pub additions: Additions,
 }
 
 impl GuestContext {
@@ -122,6 +129,8 @@ pub struct GuestState {
     pub culprit: Option<Culprit>,
     /// The job of an instance that runs one.
     pub assignment: Option<Assignment>,
+    /// What the program around keeps for this instance.
+    extension: Option<Box<dyn Any + Send>>,
     /// The request for which the function of the host is called that runs now.
     asking: Option<RequestId>,
     /// Where its output goes.
@@ -150,6 +159,7 @@ impl GuestState {
             calls: None,
             culprit: None,
             assignment: None,
+            extension: context.additions.state(&context),
             asking: None,
             stdio: context.stdio.clone(),
             outbound: Outbound { context: context.clone(), request: None },

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::target::Build;
 use super::{server_options, target};
+use crate::capabilities::Additions;
 use crate::config::{Config, ModuleConfig, RouteConfig, TargetConfig, VariantConfig};
 use crate::engine::{Cache, ComponentFile, Engines};
 use crate::server::{Builder, Deployed, Files, StartError};
@@ -69,7 +70,9 @@ fn report(config: &Config, place: usize, cache: &Cache) -> bool {
     match deploy(&one, cache) {
         Ok(deployed) => {
             for deployment in deployed.deployments() {
-                println!("  served through {}x", deployment.lane.export_prefix());
+                if let Some(prefix) = deployment.lane.export_prefix() {
+                    println!("  served through {prefix}x");
+                }
                 println!("  isolation {}", deployment.isolation);
             }
             true
@@ -126,7 +129,12 @@ fn report_module(module: &ModuleConfig, cache: &Cache) -> bool {
 
 fn deploy(config: &Config, cache: &Cache) -> Result<Deployed, StartError> {
     let engines = Engines::default();
-    let mut builder = Builder { engines: &engines, cache, compiling: &mut |_| () };
+    let mut builder = Builder {
+        engines: &engines,
+        cache,
+        additions: &Additions::default(),
+        compiling: &mut |_| (),
+    };
     builder.deploy(config, &Deployed::default(), Files::MayHaveChanged)
 }
 

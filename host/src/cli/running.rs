@@ -11,6 +11,7 @@ use signal_hook::iterator::Signals;
 
 use super::server_options::ServerOptions;
 use super::watch::{Watched, watch};
+use crate::capabilities::Additions;
 use crate::config::Config;
 use crate::observe::Log;
 use crate::server::{self, Code, ReadConfig, Running, Server};
@@ -33,7 +34,7 @@ impl Service {
         server::raise_descriptor_limit();
         let cache = self.options.cache()?;
         let build = |config: &Config| {
-            Code::build(config, cache.clone(), |component| {
+            Code::build(config, cache.clone(), Additions::default(), |component| {
                 eprintln!("hob: compiling {}", component.path.display());
             })
         };

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 
-use super::core_module;
+use super::{Generation, core_module};
 
 /// A component as it lies on disk.
 #[derive(Clone)]
@@ -157,5 +157,25 @@ impl ComponentFile {
         }
         let digest = ContentDigest::of(&bytes);
         Ok(ComponentFile { path: path.to_owned(), bytes, digest, imports, exports })
+    }
+
+    /// The generation that a component needs which exports an interface of its own: the first, unless
+    /// it has anything of what came with the second, be it an import or a function that is async.
+    pub fn generation(&self) -> Generation {
+        let of_wasi03 = |import: &String| {
+            let (interface, version) = import.split_once('@').unwrap_or((import, ""));
+            version.starts_with("0.3.")
+                && ["wasi:", "hob:host/"].iter().any(|owner| interface.starts_with(owner))
+        };
+        if self.imports.iter().any(of_wasi03) {
+            return Generation::Wasi03;
+        }
+        // What is wrong in other ways is not valid in the second generation either, and the compiler
+        // says so.
+        let without_async = WasmFeatures::all() & !WasmFeatures::CM_ASYNC;
+        match Validator::new_with_features(without_async).validate_all(&self.bytes) {
+            Ok(_) => Generation::Wasi02,
+            Err(_) => Generation::Wasi03,
+        }
     }
 }

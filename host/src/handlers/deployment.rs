@@ -146,6 +146,11 @@ pub enum DeployError {
         /// The file.
         path: PathBuf,
     },
+    /// Its calls are not requests, and `shared` is for those.
+    SharedWorld {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl std::fmt::Display for DeployError {
@@ -169,6 +174,12 @@ impl std::fmt::Display for DeployError {
                  WASI 0.3. Use `fresh` or `reuse`",
                 path.display()
             ),
+            DeployError::SharedWorld { path } => write!(
+                f,
+                "{} exports no request handler, and only requests can share an instance. Use \
+                 `fresh` or `reuse`",
+                path.display()
+            ),
         }
     }
 }
@@ -185,17 +196,38 @@ impl Deployment {
         component: &ComponentFile,
         compiler: &mut Compiler<'_>,
     ) -> Result<Arc<Self>, DeployError> {
-        let file = || component.path.clone();
         let lane = Lane::of(component).ok_or_else(|| DeployError::NoHandler {
-            path: file(),
+            path: component.path.clone(),
             exports: component.exports.clone(),
         })?;
+        Self::in_lane(lane, plan, component, compiler)
+    }
+
+    /// Compiles and links a component that a product calls itself; it may answer requests besides.
+    ///
+    /// # Errors
+    /// When the component cannot be called.
+    pub fn of_plugin(
+        plan: Plan,
+        component: &ComponentFile,
+        compiler: &mut Compiler<'_>,
+    ) -> Result<Arc<Self>, DeployError> {
+        let lane = Lane::of(component).unwrap_or_else(|| Lane::World(component.generation()));
+        Self::in_lane(lane, plan, component, compiler)
+    }
+
+    fn in_lane(
+        lane: Lane,
+        plan: Plan,
+        component: &ComponentFile,
+        compiler: &mut Compiler<'_>,
+    ) -> Result<Arc<Self>, DeployError> {
         let generation = lane.generation();
-        let isolation = plan.isolation.unwrap_or(match generation {
-            Generation::Wasi02 => Isolation::Fresh,
-            Generation::Wasi03 => Isolation::Shared,
+        let isolation = plan.isolation.unwrap_or(match lane {
+            Lane::Fast03 | Lane::Http03 => Isolation::Shared,
+            Lane::Fast02 | Lane::Http02 | Lane::World(_) => Isolation::Fresh,
         });
-        check_isolation(isolation, generation, &component.path)?;
+        check_isolation(isolation, lane, &component.path)?;
         let joined = compiler
             .join(component, generation, Audience::Handler, (&plan.name, &plan.grants))
             .map_err(DeployError::Join)?;
@@ -225,7 +257,7 @@ impl Deployment {
     pub fn variant(&self, variation: Variation) -> Result<Arc<Self>, DeployError> {
         let Variation { isolation, limits, compress } = variation;
         let isolation = isolation.unwrap_or(self.isolation);
-        check_isolation(isolation, self.lane.generation(), &self.file)?;
+        check_isolation(isolation, self.lane, &self.file)?;
         Ok(Arc::new(Deployment {
             name: self.name.clone(),
             path: None,
@@ -244,13 +276,13 @@ impl Deployment {
     }
 }
 
-fn check_isolation(
-    isolation: Isolation,
-    generation: Generation,
-    file: &Path,
-) -> Result<(), DeployError> {
-    if isolation == Isolation::Shared && generation == Generation::Wasi02 {
-        return Err(DeployError::Isolation { path: file.to_owned() });
+fn check_isolation(isolation: Isolation, lane: Lane, file: &Path) -> Result<(), DeployError> {
+    let path = || file.to_owned();
+    match (isolation, lane) {
+        (Isolation::Shared, Lane::World(_)) => Err(DeployError::SharedWorld { path: path() }),
+        (Isolation::Shared, lane) if lane.generation() == Generation::Wasi02 => {
+            Err(DeployError::Isolation { path: path() })
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use wasmtime::component;
 use wasmtime::{AsContextMut, Store, StoreContextMut, UpdateDeadline};
 
 use super::failure::Failure;
@@ -22,6 +23,7 @@ use crate::limits;
 /// A store with one instance in it.
 pub(super) struct Instance {
     pub(super) store: Store<GuestState>,
+    pub(super) instance: component::Instance,
     pub(super) exports: Exports,
     pub(super) meter: Arc<Meter>,
     /// Requests it has served.
@@ -78,11 +80,7 @@ async fn drive(
     if let Err(error) = served {
         return Err(Failure::of(&error, &instance.store.data().memory));
     }
-    instance.served += 1;
-    if handler.deployment.isolation == Isolation::Reuse && handler.may_serve_again(&mut instance) {
-        instance.store.data_mut().request = None;
-        handler.rest(instance);
-    }
+    handler.put_back(instance);
     Ok(())
 }
 
@@ -116,6 +114,8 @@ async fn serve(
             });
             Box::pin(run).await?
         }
+        // It gives no response, and the caller is told so.
+        Exports::World => Ok(()),
     }
 }
 
@@ -135,11 +135,21 @@ impl Handler {
         store.epoch_deadline_callback(move |store| interrupted(store, &context));
         store.set_epoch_deadline(1);
         match deployment.linked.instantiate(&mut store).await {
-            Ok(exports) => {
+            Ok((instance, exports)) => {
                 deployment.metrics.instances_made.fetch_add(1, Ordering::Relaxed);
-                Ok(Instance { store, exports, meter, served: 0, idle_since: self.handle.now() })
+                let idle_since = self.handle.now();
+                Ok(Instance { store, instance, exports, meter, served: 0, idle_since })
             }
             Err(error) => Err(Failure::of(&error, &store.data().memory)),
+        }
+    }
+
+    /// Keeps an instance that has served, if it may serve another.
+    pub(super) fn put_back(self: &Rc<Self>, mut instance: Instance) {
+        instance.served += 1;
+        if self.deployment.isolation == Isolation::Reuse && self.may_serve_again(&mut instance) {
+            instance.store.data_mut().request = None;
+            self.rest(instance);
         }
     }
 

@@ -48,3 +48,29 @@ impl Failure {
         Failure::Trap(format!("{error:#}"))
     }
 }
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::Trap(why) => write!(f, "the guest trapped: {why}"),
+            Failure::CpuLimit => f.write_str("the guest has computed for longer than its limit"),
+            Failure::MemoryLimit => f.write_str("the guest wanted more memory than its limit"),
+            Failure::TenantMemory => {
+                f.write_str("the instances of its tenant have all the memory they may have")
+            }
+            Failure::TenantInstances => f.write_str("its tenant has as many instances as it may"),
+            Failure::WallLimit => {
+                f.write_str("the guest took longer than its limit, waiting included")
+            }
+            Failure::NoResponse => f.write_str("the guest returned without a response"),
+            Failure::InvalidResponse(why) => write!(f, "the guest's response can be none: {why}"),
+            Failure::Handler(why) => write!(f, "the guest reported an error: {why}"),
+            Failure::NoInstance => f.write_str("there is no room for another instance"),
+            Failure::InstanceLost => {
+                f.write_str("another request in the same instance has brought it down")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -16,6 +16,7 @@ mod invocation;
 mod lane;
 mod mailbox;
 mod pace;
+mod plugin_call;
 mod response;
 mod shared;
 mod warming;

@@ -460,6 +460,7 @@ async fn serve_one(
         Exports::Fast02(_) | Exports::Http02(_) => {
             unreachable!("a 0.2 component is not deployed as shared")
         }
+        Exports::World => unreachable!("what answers no request is not deployed as shared"),
     };
     if let Some(task) = task.get() {
         accessor.with(|mut access| {

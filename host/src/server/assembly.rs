@@ -89,7 +89,10 @@ impl Assembly {
                 modules.push(Arc::clone(same));
                 continue;
             }
-            let household = self.households.open(&of_module.tenant, &of_module.grants)?;
+            let household = self
+                .households
+                .open(&of_module.tenant, &of_module.grants)
+                .map_err(StartError::Store)?;
             let threads = match &mut self.offload_threads {
                 Some(threads) => threads,
                 none => {
@@ -134,7 +137,8 @@ impl Assembly {
                 handlers.push(Arc::clone(same));
                 continue;
             }
-            let household = self.households.open(&config.tenant, &config.grants)?;
+            let household =
+                self.households.open(&config.tenant, &config.grants).map_err(StartError::Store)?;
             let (config, deployment) = (config.clone(), deployment.clone());
             let modules = granted;
             let trial = None;
@@ -160,7 +164,10 @@ impl Assembly {
         let mut folders = Vec::new();
         let is_folder = |route: &&RouteConfig| matches!(route.target, TargetConfig::Folder(_));
         for (route, (_, folder)) in config.routes.iter().filter(is_folder).zip(&deployed.folders) {
-            let household = self.households.open(&route.tenant, &Grants::default())?;
+            let household = self
+                .households
+                .open(&route.tenant, &Grants::default())
+                .map_err(StartError::Store)?;
             folders.push(ServedFolder { folder: folder.clone(), queue: household.queue });
         }
         Ok(folders)

@@ -204,8 +204,12 @@ impl Desk {
     fn prepare(&mut self, change: &Change) -> Result<(Deployed, Arc<Snapshot>), NotChanged> {
         let Change { config, ledger, files, on_trial } = change;
         let whole = with_versions(config, ledger, &self.store);
-        let mut builder =
-            Builder { engines: &self.engines, cache: &self.cache, compiling: &mut |_| () };
+        let mut builder = Builder {
+            engines: &self.engines,
+            cache: &self.cache,
+            additions: &self.site.additions,
+            compiling: &mut |_| (),
+        };
         let deployed = builder.deploy(&whole, &self.deployed, *files).map_err(NotChanged::Start)?;
         self.site.ticker.tick_for(self.engines.made());
         let snapshot = self

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::StartError;
 use crate::assets::Folder;
-use crate::capabilities::Compiler;
+use crate::capabilities::{Additions, Compiler};
 use crate::config::{
     Config, FolderConfig, HandlerConfig, ModuleConfig, TargetConfig, VariantConfig,
 };
@@ -38,6 +38,8 @@ pub struct Builder<'a> {
     pub engines: &'a Engines,
     /// Where compiled code is kept.
     pub cache: &'a Cache,
+    /// What the program around adds for handlers.
+    pub additions: &'a Additions,
     /// Told of each file whose compiled code is not in the cache.
     pub compiling: &'a mut dyn FnMut(&ComponentFile),
 }
@@ -151,8 +153,8 @@ impl Builder<'_> {
     }
 
     fn compiler(&mut self) -> Compiler<'_> {
-        let Builder { engines, cache, compiling } = self;
-        Compiler { engines, cache, compiling: *compiling }
+        let Builder { engines, cache, additions, compiling } = self;
+        Compiler { engines, cache, additions, compiling: *compiling }
     }
 }
 

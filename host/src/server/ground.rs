@@ -10,7 +10,7 @@ use super::household::Household;
 use super::serving::Serving;
 use super::snapshot::{ServedFolder, ServedHandler, ServedModule, Snapshot};
 use crate::assets::{Assets, OpenFiles};
-use crate::capabilities::{GuestContext, Settings, Stdio};
+use crate::capabilities::{Additions, GuestContext, Settings, Stdio};
 use crate::event_loop::Handle;
 use crate::handlers::{Handler, Isolation};
 use crate::jobs::ModuleRunner;
@@ -26,13 +26,21 @@ pub(super) struct Ground {
     pub(super) open_files: OpenFiles,
 }
 
-/// What is a guest's own.
-struct Own<'a> {
-    name: &'a str,
-    environment: &'a [(String, String)],
-    settings: &'a Arc<Settings>,
-    stdio: Stdio,
-    household: &'a Household,
+/// What a guest has of its loop.
+pub(crate) struct OfLoop<'a> {
+    pub(crate) handle: &'a Handle,
+    pub(crate) client: &'a Client,
+    pub(crate) timeline: &'a Timeline,
+}
+
+/// What is a guest's own, and its tenant's.
+pub(crate) struct Own<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) environment: &'a [(String, String)],
+    pub(crate) settings: &'a Arc<Settings>,
+    pub(crate) stdio: Stdio,
+    pub(crate) household: &'a Household,
+    pub(crate) additions: &'a Additions,
 }
 
 impl Ground {
@@ -87,6 +95,7 @@ impl Ground {
             settings: &config.settings,
             stdio: Stdio::new(&config.label, self.site.log.clone()),
             household,
+            additions: &self.site.additions,
         });
         let workers = modules
             .iter()
@@ -111,30 +120,39 @@ impl Ground {
             settings: &config.settings,
             stdio: Stdio::of_module(&config.name, log.clone()),
             household,
+            // A module has no loop that the product's functions could wait on.
+            additions: &Additions::default(),
         });
         let (ticker, queue, log) = (ticker.clone(), queue.clone(), log.clone());
         ModuleRunner::new(module.clone(), Arc::new(context), ticker, queue, log)
     }
 
-    /// The context of a guest that serves no one else and offloads nothing.
     fn context(&self, own: Own<'_>) -> GuestContext {
-        let Own { name, environment, settings, stdio, household } = own;
-        GuestContext {
-            name: name.to_owned(),
-            environment: environment.to_owned(),
-            settings: settings.clone(),
-            remote: self.handle.remote(),
-            stdio,
-            queue: household.queue.clone(),
-            granted: household.granted.clone(),
-            tenant: household.tenant.clone(),
-            client: self.client.clone(),
-            dns: household.dns.clone(),
-            held: household.held.clone(),
-            workers: BTreeMap::new(),
-            coders: Arc::default(),
-            timeline: self.timeline.clone(),
-            resumed: None,
-        }
+        let Ground { handle, client, timeline, .. } = self;
+        guest_context(OfLoop { handle, client, timeline }, own)
+    }
+}
+
+/// The context of a guest that serves no one else and offloads nothing.
+pub(crate) fn guest_context(of_loop: OfLoop<'_>, own: Own<'_>) -> GuestContext {
+    let OfLoop { handle, client, timeline } = of_loop;
+    let Own { name, environment, settings, stdio, household, additions } = own;
+    GuestContext {
+        name: name.to_owned(),
+        environment: environment.to_owned(),
+        settings: settings.clone(),
+        remote: handle.remote(),
+        stdio,
+        queue: household.queue.clone(),
+        granted: household.granted.clone(),
+        tenant: household.tenant.clone(),
+        client: client.clone(),
+        dns: household.dns.clone(),
+        held: household.held.clone(),
+        workers: BTreeMap::new(),
+        coders: Arc::default(),
+        timeline: timeline.clone(),
+        resumed: None,
+        additions: additions.clone(),
     }
 }

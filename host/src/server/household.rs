@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::StartError;
-use crate::capabilities::{Dns, Granted, Grants, HeldBytes, Stores};
+use crate::capabilities::{Dns, Granted, Grants, HeldBytes, StoreError, Stores};
 use crate::config::Config;
 use crate::event_loop::{HostQueue, HostThreads, OffloadQueue, OffloadThreads};
 use crate::tenants::{Tenant, Tenants};
@@ -13,7 +12,7 @@ use crate::tenants::{Tenant, Tenants};
 /// What a handler or a module has of its tenant's: its place in the host threads' turns, and what it
 /// is granted.
 #[derive(Clone)]
-pub(super) struct Household {
+pub(crate) struct Household {
     /// Whose it is.
     pub(super) tenant: Arc<Tenant>,
     pub(super) queue: HostQueue,
@@ -24,7 +23,7 @@ pub(super) struct Household {
 
 /// The households of all tenants there have been since the start. Each has one queue of each kind, one
 /// cache of names and one set of stores, however often what is served changes.
-pub(super) struct Households {
+pub(crate) struct Households {
     data: PathBuf,
     host_threads: HostThreads,
     tenants: Tenants,
@@ -39,7 +38,7 @@ struct Home {
 
 impl Households {
     /// None yet. What tenants keep is below `data`.
-    pub(super) fn new(data: PathBuf, host_threads: HostThreads) -> Self {
+    pub(crate) fn new(data: PathBuf, host_threads: HostThreads) -> Self {
         let tenants = Tenants::default();
         Households { data, host_threads, tenants, known: BTreeMap::new() }
     }
@@ -48,9 +47,9 @@ impl Households {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub(super) fn open(&mut self, tenant: &str, grants: &Grants) -> Result<Household, StartError> {
+    pub(crate) fn open(&mut self, tenant: &str, grants: &Grants) -> Result<Household, StoreError> {
         let home = self.home(tenant);
-        let granted = home.stores.open(grants).map_err(StartError::Store)?;
+        let granted = home.stores.open(grants)?;
         Ok(Household { granted, ..home.household.clone() })
     }
 
@@ -64,7 +63,7 @@ impl Households {
     }
 
     /// All tenants there have been.
-    pub(super) fn tenants(&self) -> &Tenants {
+    pub(crate) fn tenants(&self) -> &Tenants {
         &self.tenants
     }
 
