@@ -109,7 +109,6 @@ fn faults_of_a_handler_are_named() {
         }
     };
     expect(String::new(), &["hob.toml:1: there is no [[handler]]"]);
-    expect("[[handler]]\nname = \"a\"\n".into(), &["hob.toml:1:", "`component`"]);
     expect("[[handler]]\ncomponent = \"a\"\n".into(), &["hob.toml:1:", "`name`"]);
     expect(handler("a b", ""), &["hob.toml:2: `name` is `a b`"]);
     expect(handler("", ""), &["hob.toml:2: `name` is ``"]);
