@@ -7,6 +7,7 @@ mod grants;
 mod handler;
 mod module;
 mod path;
+mod plugin;
 mod redirect;
 mod restart;
 mod route;
@@ -35,7 +36,7 @@ pub use tenant::TenantConfig;
 
 use crate::handlers::GuestLimits;
 use crate::limits;
-use crate::tenants::{Pattern, TenantLimits};
+use crate::tenants::TenantLimits;
 use crate::wire::WireLimits;
 use spanned::Spanned;
 
@@ -152,6 +153,8 @@ struct File {
     tenants: Vec<Spanned<tenant::File>>,
     #[serde(default, rename = "handler")]
     handlers: Vec<Spanned<handler::File>>,
+    #[serde(default, rename = "plugin")]
+    plugins: Vec<Spanned<plugin::File>>,
     #[serde(default, rename = "route")]
     routes: Vec<Spanned<route::File>>,
     #[serde(default, rename = "module")]
@@ -204,19 +207,6 @@ impl Config {
             faults: vec![format!("cannot read {}: {error}", path.display())],
         })?;
         Self::parse(path, &text)
-    }
-
-    /// Every route: those that handlers have by their paths, then the others.
-    pub fn every_route(&self) -> impl Iterator<Item = RouteConfig> {
-        let of_handlers = self.handlers.iter().enumerate().filter_map(|(place, handler)| {
-            Some(RouteConfig {
-                pattern: Pattern::below(handler.path.as_ref()?),
-                tenant: handler.tenant.clone(),
-                target: TargetConfig::Handler(place),
-                cors: None,
-            })
-        });
-        of_handlers.chain(self.routes.iter().cloned())
     }
 
     /// The tenants that are named anywhere, some of them more than once.
@@ -353,8 +343,10 @@ impl Checker<'_> {
             self.fault(0, "there is no [[handler]]: add one with `name` and `component`");
         }
         let named = route::named(&file.routes);
-        let (handlers, places) = self.handlers(file.handlers, &named, general, &modules);
-        let routed = self.routes(file.routes, &handlers);
+        let plugins = plugin::Plugins::named(&file.plugins);
+        let files = (file.handlers, file.plugins);
+        let (handlers, places) = self.handlers(files, &named, &plugins, general, &modules);
+        let routed = self.routes(file.routes, &handlers, &plugins);
         self.conflicts(&handlers, &places, &routed);
         Config {
             listen: listen.unwrap_or(defaults.listen),

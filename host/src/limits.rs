@@ -8,6 +8,7 @@ mod deploying;
 mod embedding;
 mod offloading;
 mod outbound;
+mod plugging;
 mod routing;
 mod tenancy;
 
@@ -20,6 +21,7 @@ pub use deploying::*;
 pub use embedding::*;
 pub use offloading::*;
 pub use outbound::*;
+pub use plugging::*;
 pub use routing::*;
 pub use tenancy::*;
 

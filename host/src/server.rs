@@ -17,12 +17,14 @@ mod household;
 mod index;
 mod listeners;
 mod params;
+mod passage;
 mod redirect;
 mod routing;
 mod seat;
 mod serving;
 mod snapshot;
 mod start;
+mod status;
 mod swap;
 mod trial;
 

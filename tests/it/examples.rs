@@ -92,3 +92,13 @@ fn the_aggregate_has_every_part_also_of_a_service_that_fails() {
     assert_eq!(parts[1]["answer"], "a service");
     assert_eq!(parts[2]["error"], "requests may not go there");
 }
+
+#[test]
+fn the_gate_lets_through_who_has_the_key() {
+    let gate = example("gate").into_plugin().set("config.key = \"open sesame\"");
+    let hob = Serve::new([example("hello").behind(&["gate"]), gate]).start();
+    hob.get("/hello").expect(401);
+    let request = "GET /hello HTTP/1.1\r\nhost: hob\r\nx-key: open sesame\r\n\r\n";
+    let answer = hob.exchange(request).expect(200);
+    assert_eq!((answer.text(), answer.header("x-gate")), ("hello world\n", Some("passed")));
+}

@@ -52,6 +52,7 @@ mod outbound;
 mod output;
 mod passwords;
 mod pipelines;
+mod plugins;
 mod redirects;
 mod route_changes;
 mod route_configuration;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 use wasmtime::component::GuestTaskId;
 
+use super::Next;
 use crate::limits;
 use crate::wire::RequestId;
 
@@ -23,6 +24,8 @@ pub struct SharedCalls {
 struct SharedCall {
     /// None for a task whose request was forgotten.
     id: Option<RequestId>,
+    /// What is behind the plug-in, until its answer is at its end.
+    next: Option<Next>,
     /// Time it held the loop, as the epoch has sampled it.
     on_loop: Duration,
 }
@@ -43,13 +46,15 @@ impl SharedCalls {
     }
 
     /// A request's task begins.
-    pub fn begin(&mut self, task: GuestTaskId, id: RequestId) {
-        self.running.insert(task, SharedCall { id: Some(id), on_loop: Duration::ZERO });
+    pub fn begin(&mut self, task: GuestTaskId, id: RequestId, next: Option<Next>) {
+        let call = SharedCall { id: Some(id), next, on_loop: Duration::ZERO };
+        self.running.insert(task, call);
     }
 
     /// A request is answered; its task may go on.
     pub fn answered(&mut self, task: GuestTaskId) {
-        if let Some(call) = self.running.remove(&task) {
+        if let Some(mut call) = self.running.remove(&task) {
+            call.next = None;
             self.remember(task, call);
         }
     }
@@ -64,6 +69,11 @@ impl SharedCalls {
     /// The request for which a guest runs; its tasks are given youngest first.
     pub fn request(&self, tasks: &[GuestTaskId]) -> Option<RequestId> {
         tasks.iter().rev().find_map(|task| self.running.get(task)?.id)
+    }
+
+    /// What is behind the plug-in, for that request.
+    pub(super) fn next(&self, tasks: &[GuestTaskId]) -> Option<Next> {
+        tasks.iter().rev().find_map(|task| self.running.get(task)?.next.clone())
     }
 
     /// Charges a request with time; the culprit, if that is beyond `limit`.
@@ -86,7 +96,7 @@ impl SharedCalls {
     fn answered_call(&mut self, task: GuestTaskId) -> &mut SharedCall {
         let found = self.answered.iter().rposition(|(answered, _)| *answered == task);
         let index = found.unwrap_or_else(|| {
-            self.remember(task, SharedCall { id: None, on_loop: Duration::ZERO });
+            self.remember(task, SharedCall { id: None, next: None, on_loop: Duration::ZERO });
             self.answered.len() - 1
         });
         &mut self.answered[index].1

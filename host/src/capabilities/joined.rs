@@ -80,6 +80,7 @@ impl std::fmt::Display for JoinError {
             JoinError::NotGranted { path, audience, name, missing } => {
                 let (what, table) = match audience {
                     Audience::Handler => ("handler", "[[handler]]"),
+                    Audience::Plugin => ("plug-in", "[[plugin]]"),
                     Audience::Module => ("module", "[[module]]"),
                 };
                 write!(
@@ -128,7 +129,7 @@ impl Compiler<'_> {
             return Err(JoinError::NotGranted { path, audience, name, missing });
         }
         let purpose = match audience {
-            Audience::Handler => Purpose::Requests,
+            Audience::Handler | Audience::Plugin => Purpose::Requests,
             Audience::Module => Purpose::Jobs,
         };
         let engine = self.engines.get(purpose, generation).map_err(JoinError::Engine)?;

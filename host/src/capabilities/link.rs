@@ -10,7 +10,7 @@ use wasmtime_wasi::{WasiView, p2, p3};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
 use super::{
-    GuestState, body, clocks, compression, config, crypto, dns, fetch, files, keyvalue, kv,
+    GuestState, body, clocks, compression, config, crypto, dns, fetch, files, keyvalue, kv, next,
     offload, outbound, output, poll, sql, timers,
 };
 use crate::engine::Generation;
@@ -21,6 +21,8 @@ use crate::wire::RequestId;
 pub enum Audience {
     /// Requests. It may offload jobs.
     Handler,
+    /// Requests, and what is behind it. It may offload jobs.
+    Plugin,
     /// Jobs that were offloaded. It has a caller, and offloads none itself: the threads are for those
     /// that wait on a loop.
     Module,
@@ -56,6 +58,10 @@ pub(super) fn linker(
     keyvalue::link(&mut linker)?;
     match audience {
         Audience::Handler => offload::link(&mut linker, generation)?,
+        Audience::Plugin => {
+            offload::link(&mut linker, generation)?;
+            next::link(&mut linker)?;
+        }
         Audience::Module => offload::link_caller(&mut linker, generation)?,
     }
     Ok(linker)

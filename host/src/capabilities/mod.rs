@@ -18,6 +18,7 @@ mod joined;
 mod keyvalue;
 mod kv;
 mod link;
+mod next;
 mod offload;
 mod outbound;
 mod output;
@@ -50,6 +51,7 @@ pub use grants::{Access, Grants, Missing, SqlGrant};
 pub use held::HeldBytes;
 pub use joined::{Compiler, JoinError, Joined};
 pub use link::{Audience, current_request};
+pub use next::{BehindCall, BehindError, Next};
 pub use offload::{
     Assignment, Caller, Error as OffloadError, Exit, Form, HeldTooMuch, JobLimits, Order, Outcome,
     OutputLimitReached, Program, Runner, RunningJob, Worker,
@@ -123,6 +125,8 @@ pub struct GuestState {
     pub request: Option<RequestId>,
     /// The request for which the guest writes to its output.
     pub speaker: Speaker,
+    /// What is behind the plug-in, for that request.
+    pub next: Option<Next>,
     /// The requests of an instance that serves many.
     pub calls: Option<SharedCalls>,
     /// Whose time was used up.
@@ -155,6 +159,7 @@ impl GuestState {
             memory,
             table,
             request: None,
+            next: None,
             speaker: Speaker::default(),
             calls: None,
             culprit: None,

@@ -87,7 +87,7 @@ fn report(config: &Config, place: usize, cache: &Cache) -> bool {
 /// Prints which requests go where.
 fn report_routes(config: &Config) {
     println!("routes");
-    for RouteConfig { pattern, target, cors, .. } in config.every_route() {
+    for RouteConfig { pattern, target, cors, plugins, .. } in config.every_route() {
         let target = match target {
             TargetConfig::Handler(place) => config.handlers[place].label.clone(),
             TargetConfig::Variant(place) => {
@@ -100,7 +100,8 @@ fn report_routes(config: &Config) {
             }
         };
         let cors = if cors.is_some() { ", with cors" } else { "" };
-        println!("  {pattern} -> {target}{cors}");
+        let through: String = plugins.iter().map(|name| format!("{name} -> ")).collect();
+        println!("  {pattern} -> {through}{target}{cors}");
     }
 }
 

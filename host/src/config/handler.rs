@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::module::ModuleConfig;
+use super::plugin::{self, Plugins};
 use super::spanned::Spanned;
 use super::{Checker, Config, Limits, grants, path, secrets};
 use crate::capabilities::{Grants, Settings};
@@ -40,6 +41,10 @@ pub struct HandlerConfig {
     pub grants: Grants,
     /// Whether its answers are compressed for clients that take it.
     pub compress: bool,
+    /// The plug-ins of its tenant that are before it, by name, the outermost first.
+    pub plugins: Vec<String>,
+    /// Whether it is a plug-in itself: it answers no request that is not on its way to a handler.
+    pub is_plugin: bool,
 }
 
 impl HandlerConfig {
@@ -57,6 +62,8 @@ impl HandlerConfig {
             settings: Arc::default(),
             grants: Grants::default(),
             compress: false,
+            plugins: Vec::new(),
+            is_plugin: false,
         }
     }
 }
@@ -86,48 +93,59 @@ pub(super) const DEFAULT_TENANT: &str = "default";
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Handler")]
 pub(super) struct File {
-    name: Spanned<String>,
-    tenant: Option<Spanned<String>>,
-    component: Option<Spanned<PathBuf>>,
-    path: Option<Spanned<String>>,
-    isolation: Option<Spanned<String>>,
+    pub(super) name: Spanned<String>,
+    pub(super) tenant: Option<Spanned<String>>,
+    pub(super) component: Option<Spanned<PathBuf>>,
+    pub(super) path: Option<Spanned<String>>,
+    pub(super) isolation: Option<Spanned<String>>,
     #[serde(default)]
-    limits: Limits,
+    pub(super) limits: Limits,
     #[serde(default)]
-    grants: grants::File,
+    pub(super) grants: grants::File,
     #[serde(default)]
-    environment: BTreeMap<String, String>,
+    pub(super) environment: BTreeMap<String, String>,
     #[serde(default)]
-    config: BTreeMap<String, String>,
+    pub(super) config: BTreeMap<String, String>,
     #[serde(default)]
-    secrets: Option<Spanned<secrets::Sources>>,
+    pub(super) secrets: Option<Spanned<secrets::Sources>>,
     #[serde(default)]
-    compress: bool,
+    pub(super) compress: bool,
+    /// The names of plug-ins of the tenant that are before it, the outermost first.
+    pub(super) plugins: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
 impl Checker<'_> {
-    /// The handlers, and where each begins in the text. Those in `routed`, by tenant and name, have no
-    /// path that they do not give.
+    /// The handlers and then the plug-ins, and where each begins in the text. Those in `routed`, by
+    /// tenant and name, have no path that they do not give.
     pub(super) fn handlers(
         &mut self,
-        files: Vec<Spanned<File>>,
+        (files, plugin_files): (Vec<Spanned<File>>, Vec<Spanned<plugin::File>>),
         routed: &BTreeSet<(String, String)>,
+        plugins: &Plugins,
         general: GuestLimits,
         modules: &[ModuleConfig],
     ) -> (Vec<HandlerConfig>, Vec<usize>) {
         let mut handlers: Vec<HandlerConfig> = Vec::new();
         let (mut keys, mut places) = (BTreeSet::new(), Vec::new());
-        for file in files {
-            let at = file.span().start;
-            let has_path = file.get_ref().path.is_some();
-            let mut handler = self.handler(file.into_inner(), general, modules);
+        let files = files.into_iter().map(|file| (file.span().start, file.into_inner(), false));
+        let plugin_files = plugin_files.into_iter();
+        let of_plugins =
+            plugin_files.map(|file| (file.span().start, file.into_inner().into_handler(), true));
+        for (at, file, is_plugin) in files.chain(of_plugins) {
+            let has_path = file.path.is_some();
+            let mut handler = self.handler(file, plugins, general, modules);
+            handler.is_plugin = is_plugin;
+            if is_plugin {
+                handler.path = None;
+            }
             let key = (handler.tenant.clone(), handler.name.clone());
             if !has_path && routed.contains(&key) {
                 handler.path = None;
             }
             if !keys.insert(key) {
                 let (tenant, name) = (&handler.tenant, &handler.name);
-                self.fault(at, &format!("a second handler of `{tenant}` has the name `{name}`"));
+                let what = if is_plugin { "handler or plug-in" } else { "handler" };
+                self.fault(at, &format!("a second {what} of `{tenant}` has the name `{name}`"));
             }
             handlers.push(handler);
             places.push(at);
@@ -138,6 +156,7 @@ impl Checker<'_> {
     fn handler(
         &mut self,
         file: File,
+        plugins: &Plugins,
         general: GuestLimits,
         modules: &[ModuleConfig],
     ) -> HandlerConfig {
@@ -156,6 +175,7 @@ impl Checker<'_> {
             }
         };
         let isolation = file.isolation.and_then(|text| self.isolation(&text));
+        let chain = file.plugins.map(|names| self.chain(&names, &tenant, plugins));
         let component = file.component.map(|file| self.folder().join(file.get_ref()));
         HandlerConfig {
             tenant,
@@ -165,6 +185,7 @@ impl Checker<'_> {
             settings: Arc::new(self.settings(file.config, file.secrets)),
             grants: self.grants(file.grants),
             compress: file.compress,
+            plugins: chain.unwrap_or_default(),
             ..HandlerConfig::new(&name, component, path)
         }
     }

@@ -9,9 +9,10 @@ use serde::Deserialize;
 
 use super::cors::{self, CorsConfig};
 use super::handler::{DEFAULT_TENANT, HandlerConfig};
+use super::plugin::Plugins;
 use super::redirect::{self, RedirectConfig};
 use super::spanned::Spanned;
-use super::{Checker, Limits, path};
+use super::{Checker, Config, Limits, path};
 use crate::assets::FolderOptions;
 use crate::handlers::Variation;
 use crate::limits;
@@ -28,6 +29,8 @@ pub struct RouteConfig {
     pub target: TargetConfig,
     /// Which pages of other origins may read the answers.
     pub cors: Option<CorsConfig>,
+    /// The plug-ins of its tenant that are before the handler, by name, the outermost first.
+    pub plugins: Vec<String>,
 }
 
 /// Who answers the requests of a route.
@@ -88,6 +91,9 @@ pub(super) struct File {
     limits: Option<Spanned<Limits>>,
     /// Whether the handler's answers are compressed for this route.
     compress: Option<Spanned<bool>>,
+    /// The names of plug-ins of the tenant that are before the handler, the outermost first; those of the
+    /// handler by default.
+    plugins: Option<Spanned<Vec<Spanned<String>>>>,
     /// Which pages of other origins may read the answers.
     cors: Option<Spanned<cors::File>>,
 }
@@ -119,6 +125,22 @@ pub(super) struct Routed {
     pub(super) places: Vec<usize>,
 }
 
+impl Config {
+    /// Every route: those that handlers have by their paths, then the others.
+    pub fn every_route(&self) -> impl Iterator<Item = RouteConfig> {
+        let of_handlers = self.handlers.iter().enumerate().filter_map(|(place, handler)| {
+            Some(RouteConfig {
+                pattern: Pattern::below(handler.path.as_ref()?),
+                tenant: handler.tenant.clone(),
+                target: TargetConfig::Handler(place),
+                cors: None,
+                plugins: handler.plugins.clone(),
+            })
+        });
+        of_handlers.chain(self.routes.iter().cloned())
+    }
+}
+
 impl File {
     /// The handler it names, and whose that is.
     fn names(&self) -> Option<(&str, &str)> {
@@ -138,6 +160,7 @@ impl Checker<'_> {
         &mut self,
         files: Vec<Spanned<File>>,
         handlers: &[HandlerConfig],
+        plugins: &Plugins,
     ) -> Routed {
         let mut routed = Routed::default();
         if let Some(file) = files.get(limits::ROUTES_MAX.saturating_sub(handlers.len())) {
@@ -148,11 +171,13 @@ impl Checker<'_> {
         let known = handlers
             .iter()
             .enumerate()
+            .filter(|(_, handler)| !handler.is_plugin)
             .map(|(place, handler)| ((handler.tenant.as_str(), handler.name.as_str()), place));
         let known: BTreeMap<_, _> = known.collect();
         for file in files {
             let at = file.span().start;
-            let Some(route) = self.route(at, file.into_inner(), handlers, &known, &mut routed)
+            let known = (&known, plugins);
+            let Some(route) = self.route(at, file.into_inner(), handlers, known, &mut routed)
             else {
                 continue;
             };
@@ -167,7 +192,7 @@ impl Checker<'_> {
         at: usize,
         mut file: File,
         handlers: &[HandlerConfig],
-        known: &BTreeMap<(&str, &str), usize>,
+        (known, plugins): (&BTreeMap<(&str, &str), usize>, &Plugins),
         routed: &mut Routed,
     ) -> Option<RouteConfig> {
         let pattern = self.pattern(at, &file);
@@ -175,6 +200,7 @@ impl Checker<'_> {
         let tenant = tenant.unwrap_or_else(|| DEFAULT_TENANT.to_owned());
         let cors = file.cors.take().and_then(|cors| self.cors(cors, pattern.as_ref()));
         let (folder, redirect) = (file.folder.take(), file.redirect.take());
+        let mut chain = file.plugins.as_ref().map(|names| self.chain(names, &tenant, plugins));
         if folder.is_some() || redirect.is_some() {
             self.refuse_for_others(&file);
         }
@@ -182,9 +208,12 @@ impl Checker<'_> {
             (Some(name), None, None) => {
                 let place = known.get(&(tenant.as_str(), name.get_ref().as_str()));
                 match place {
-                    Some(place) => Some(self.variant(*place, handlers, &file, routed)),
+                    Some(place) => {
+                        chain.get_or_insert_with(|| handlers[*place].plugins.clone());
+                        Some(self.variant(*place, handlers, &file, routed))
+                    }
                     None => {
-                        self.unknown_handler(name, &tenant, known);
+                        self.unknown_handler(name, &tenant, known, plugins);
                         None
                     }
                 }
@@ -203,7 +232,7 @@ impl Checker<'_> {
         if matches!(target, TargetConfig::Folder(_)) && pattern.methods().is_empty() {
             pattern = pattern.for_methods(vec![Method::GET]);
         }
-        Some(RouteConfig { pattern, tenant, target, cors })
+        Some(RouteConfig { pattern, tenant, target, cors, plugins: chain.unwrap_or_default() })
     }
 
     fn pattern(&mut self, at: usize, file: &File) -> Option<Pattern> {
@@ -298,8 +327,16 @@ impl Checker<'_> {
         name: &Spanned<String>,
         tenant: &str,
         known: &BTreeMap<(&str, &str), usize>,
+        plugins: &Plugins,
     ) {
         let wrong = name.get_ref();
+        if plugins.has(tenant, wrong) {
+            let what = format!(
+                "`handler` is `{wrong}`, which is a plug-in: nothing is behind it that could answer; \
+                 name a handler, and write `plugins = [\"{wrong}\"]`"
+            );
+            return self.fault(name.span().start, &what);
+        }
         let own = known.keys().filter(|(whose, _)| *whose == tenant).map(|(_, name)| *name);
         let advice = super::nearest(wrong, own).map_or_else(
             || format!("add a [[handler]] with `name = \"{wrong}\"`"),
@@ -317,6 +354,7 @@ impl Checker<'_> {
             ("isolation", file.isolation.as_ref().map(Spanned::span)),
             ("limits", file.limits.as_ref().map(Spanned::span)),
             ("compress", file.compress.as_ref().map(Spanned::span)),
+            ("plugins", file.plugins.as_ref().map(Spanned::span)),
         ];
         for (key, span) in places {
             if let Some(span) = span {

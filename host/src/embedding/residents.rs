@@ -201,7 +201,7 @@ impl Residents {
         }
         let is_head = head.method == Method::HEAD;
         let (body, id) = (CallBody::Whole(body), self.new_request());
-        let mut invocation = handler.invoke(Call { head, body, id });
+        let mut invocation = handler.invoke(Call::new(head, body, id));
         let response = poll_fn(|cx| invocation.poll_response(cx)).await;
         let (head, mut body) = response.map_err(CallError::Failed)?.into_parts();
         if is_head {

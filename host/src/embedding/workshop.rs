@@ -59,6 +59,7 @@ impl Workshop {
             limits: limits.unwrap_or(self.limits),
             grants: grants.clone(),
             compress: false,
+            is_plugin: false,
             metrics: None,
         };
         let mut compiler = Compiler {

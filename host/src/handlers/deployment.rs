@@ -86,6 +86,8 @@ pub struct Plan {
     pub grants: Grants,
     /// Whether its answers are compressed for clients that take it.
     pub compress: bool,
+    /// Whether it is a plug-in, which calls what is behind it.
+    pub is_plugin: bool,
     /// What has been counted of the version before it, and goes on to be.
     pub metrics: Option<Arc<HandlerMetrics>>,
 }
@@ -141,6 +143,22 @@ pub enum DeployError {
     },
     /// It cannot be joined to the host.
     Join(JoinError),
+    /// It is a plug-in and would be served as a handler, with nothing behind it.
+    NothingBehind {
+        /// The file.
+        path: PathBuf,
+        /// Its name in `hob.toml`.
+        name: String,
+    },
+    /// It is to be a plug-in and is none.
+    NoPlugin {
+        /// The file.
+        path: PathBuf,
+        /// Its name in `hob.toml`.
+        name: String,
+        /// What it lacks.
+        lacks: &'static str,
+    },
     /// The isolation mode does not go with its generation.
     Isolation {
         /// The file.
@@ -167,6 +185,19 @@ impl std::fmt::Display for DeployError {
                     path.display()
                 )
             }
+            DeployError::NothingBehind { path, name } => write!(
+                f,
+                "{} is a plug-in (it imports wasi:http/handler), and nothing is behind the handler \
+                 `{name}`; make its table a [[plugin]] in hob.toml, and write `plugins = \
+                 [\"{name}\"]` into the [[handler]] that it is to be before",
+                path.display()
+            ),
+            DeployError::NoPlugin { path, name, lacks } => write!(
+                f,
+                "{} {lacks}, so it is no plug-in; build `{name}` for the world \
+                 wasi:http/middleware@0.3, or make its table a [[handler]] in hob.toml",
+                path.display()
+            ),
             DeployError::Join(error) => error.fmt(f),
             DeployError::Isolation { path } => write!(
                 f,
@@ -196,10 +227,18 @@ impl Deployment {
         component: &ComponentFile,
         compiler: &mut Compiler<'_>,
     ) -> Result<Arc<Self>, DeployError> {
-        let lane = Lane::of(component).ok_or_else(|| DeployError::NoHandler {
-            path: component.path.clone(),
-            exports: component.exports.clone(),
-        })?;
+        let file = || component.path.clone();
+        let lane = if plan.is_plugin {
+            plugin_lane(component, &plan.name)?
+        } else {
+            Lane::of(component).ok_or_else(|| DeployError::NoHandler {
+                path: file(),
+                exports: component.exports.clone(),
+            })?
+        };
+        if !plan.is_plugin && imports_handler(component) {
+            return Err(DeployError::NothingBehind { path: file(), name: plan.name });
+        }
         Self::in_lane(lane, plan, component, compiler)
     }
 
@@ -222,6 +261,7 @@ impl Deployment {
         component: &ComponentFile,
         compiler: &mut Compiler<'_>,
     ) -> Result<Arc<Self>, DeployError> {
+        let audience = if plan.is_plugin { Audience::Plugin } else { Audience::Handler };
         let generation = lane.generation();
         let isolation = plan.isolation.unwrap_or(match lane {
             Lane::Fast03 | Lane::Http03 => Isolation::Shared,
@@ -229,7 +269,7 @@ impl Deployment {
         });
         check_isolation(isolation, lane, &component.path)?;
         let joined = compiler
-            .join(component, generation, Audience::Handler, (&plan.name, &plan.grants))
+            .join(component, generation, audience, (&plan.name, &plan.grants))
             .map_err(DeployError::Join)?;
         let linked = Linked::new(lane, joined.pre)
             .map_err(|error| DeployError::Join(JoinError::import(component, &error)))?;
@@ -274,6 +314,23 @@ impl Deployment {
             file: self.file.clone(),
         }))
     }
+}
+
+/// The interface of a handler that a plug-in exports, and imports to call what is behind it.
+const STANDARD: &str = "wasi:http/handler@0.3.";
+
+fn imports_handler(component: &ComponentFile) -> bool {
+    component.imports.iter().any(|import| import.starts_with(STANDARD))
+}
+
+/// The one lane of plug-ins, for a component of the world `wasi:http/middleware`.
+fn plugin_lane(component: &ComponentFile, name: &str) -> Result<Lane, DeployError> {
+    let lacks = match component.exports.iter().any(|export| export.starts_with(STANDARD)) {
+        true if imports_handler(component) => return Ok(Lane::Http03),
+        true => "does not import wasi:http/handler@0.3, by which a plug-in calls what is behind it",
+        false => "does not export wasi:http/handler@0.3",
+    };
+    Err(DeployError::NoPlugin { path: component.path.clone(), name: name.to_owned(), lacks })
 }
 
 fn check_isolation(isolation: Isolation, lane: Lane, file: &Path) -> Result<(), DeployError> {

@@ -60,7 +60,7 @@ async fn drive(
     handler: Rc<Handler>,
     idle: Option<Instance>,
     meter: Arc<Meter>,
-    call: Call,
+    mut call: Call,
     mailbox: SharedMailbox,
     outparam: Option<Outparam>,
 ) -> Result<(), Failure> {
@@ -75,6 +75,7 @@ async fn drive(
     let _lines = handler.context.stdio.lines_of(call.id);
     let state = instance.store.data_mut();
     state.request = Some(call.id);
+    state.next = call.next.take();
     state.memory.forget_refusal();
     let served = serve(&mut instance, call, &mailbox, outparam).await;
     if let Err(error) = served {
@@ -148,7 +149,8 @@ impl Handler {
     pub(super) fn put_back(self: &Rc<Self>, mut instance: Instance) {
         instance.served += 1;
         if self.deployment.isolation == Isolation::Reuse && self.may_serve_again(&mut instance) {
-            instance.store.data_mut().request = None;
+            let state = instance.store.data_mut();
+            (state.request, state.next) = (None, None);
             self.rest(instance);
         }
     }

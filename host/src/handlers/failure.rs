@@ -1,6 +1,7 @@
 //! Owns the reasons why there is no response from a guest.
 
 use crate::engine::{self, CpuLimitReached, MemoryMeter};
+use crate::tenants::Limit;
 
 /// Why there is no response from the guest. Each becomes a status of its own.
 #[derive(Clone, Debug)]
@@ -30,6 +31,23 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// What a client, and a plug-in, are told of it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Failure::Trap(_) => "trap",
+            Failure::NoResponse => "no-response",
+            Failure::InvalidResponse(_) => "invalid-response",
+            Failure::Handler(_) => "handler-error",
+            Failure::InstanceLost => "instance-lost",
+            Failure::CpuLimit => "cpu-limit",
+            Failure::MemoryLimit => "memory-limit",
+            Failure::TenantMemory => Limit::Memory.code(),
+            Failure::TenantInstances => Limit::Instances.code(),
+            Failure::NoInstance => "no-instance",
+            Failure::WallLimit => "wall-limit",
+        }
+    }
+
     /// What an error of the engine means. The guest's `memory` tells the trap of one that was
     /// refused memory from that of a bug.
     pub(super) fn of(error: &wasmtime::Error, memory: &MemoryMeter) -> Failure {

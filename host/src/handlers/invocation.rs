@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http_body::{Frame, SizeHint};
+use tokio::sync::oneshot;
 
 use super::Handler;
 use super::beginning::{Beginning, Filled, join};
@@ -38,6 +39,8 @@ pub struct Invocation {
     beginning: Option<Beginning>,
     /// The request is a HEAD: the length that its response names is of a body that does not come.
     is_head: bool,
+    /// Held as long as what is behind a plug-in may be at work for it.
+    tether: Option<oneshot::Sender<()>>,
     /// The call goes on in another invocation, and this one has no more to do with it.
     passed_on: bool,
 }
@@ -68,6 +71,7 @@ impl Invocation {
             wall: None,
             beginning: None,
             is_head: false,
+            tether: None,
             passed_on: false,
         }
     }
@@ -78,12 +82,19 @@ impl Invocation {
         self
     }
 
+    /// The same of a plug-in: what is behind it ends when this is dropped.
+    pub(super) fn tethered(mut self, tether: oneshot::Sender<()>) -> Self {
+        self.tether = Some(tether);
+        self
+    }
+
     /// The call as it goes on after this: while its body is sent, or after its answer.
     fn pass_on(&mut self) -> Invocation {
         self.passed_on = true;
         let runner = std::mem::replace(&mut self.runner, Runner::None);
         let mut rest = Invocation::new(self.handler.clone(), self.mailbox.clone(), runner);
         rest.pace = std::mem::take(&mut self.pace);
+        rest.tether = self.tether.take();
         rest
     }
 
@@ -229,6 +240,7 @@ impl Invocation {
     /// anyone waiting for it. When too many do so already it is ended.
     fn detach(&mut self) {
         self.mailbox.finish();
+        self.tether = None;
         if !matches!(self.runner, Runner::Own { .. }) {
             return;
         }

@@ -3,6 +3,7 @@
 
 mod background;
 mod beginning;
+mod chain;
 mod deployment;
 mod echo;
 mod exclusive;
@@ -21,6 +22,7 @@ mod response;
 mod shared;
 mod warming;
 
+pub use chain::{Chain, Outcome};
 pub use deployment::{DeployError, Deployment, GuestLimits, Isolation, Plan, Variation};
 pub use failure::Failure;
 pub use invocation::GuestBody;
@@ -35,7 +37,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::capabilities::GuestContext;
+use crate::capabilities::{GuestContext, Next};
 use crate::engine::TickerHandle;
 use crate::event_loop::{Handle, Pending, Refused, Work};
 use crate::limits;
@@ -71,6 +73,15 @@ pub struct Call {
     pub body: CallBody,
     /// The request's name in the log.
     pub id: RequestId,
+    /// What is behind, for a plug-in.
+    next: Option<Next>,
+}
+
+impl Call {
+    /// A request with nothing behind who gets it.
+    pub fn new(head: http::request::Parts, body: CallBody, id: RequestId) -> Self {
+        Call { head, body, id, next: None }
+    }
 }
 
 /// A request's body, as the lane wants it.
@@ -127,7 +138,10 @@ impl Handler {
     /// # Errors
     /// When the body breaks off, or is longer than `most`.
     pub async fn receive(&self, body: Incoming, most: u64) -> Result<CallBody, BodyBroken> {
-        let body = RequestBody::begin(body, most).await?;
+        self.take_up(RequestBody::begin(body, most).await?).await
+    }
+
+    async fn take_up(&self, body: RequestBody) -> Result<CallBody, BodyBroken> {
         if !self.deployment.lane.takes_whole_bodies() {
             return Ok(CallBody::Stream(body));
         }

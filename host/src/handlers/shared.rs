@@ -441,8 +441,8 @@ async fn serve_one(
     exports: &Exports,
     job: Job,
 ) -> wasmtime::Result<()> {
-    let Job { call, mailbox } = job;
-    let id = call.id;
+    let Job { mut call, mailbox } = job;
+    let (id, next) = (call.id, call.next.take());
     mailbox.set_id(id);
     let _lines = handler.context.stdio.lines_of(id);
     let place = shared.running.borrow_mut().insert(mailbox.clone());
@@ -451,7 +451,7 @@ async fn serve_one(
     let started = |state: &mut GuestState, started| {
         task.set(Some(started));
         if let Some(calls) = &mut state.calls {
-            calls.begin(started, id);
+            calls.begin(started, id, next);
         }
     };
     let outcome = match exports {

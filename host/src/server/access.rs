@@ -15,6 +15,7 @@ use http::{Method, Request};
 use http_body::{Body, Frame, SizeHint};
 
 use super::answer::AnswerBody;
+use super::passage::Passage;
 use crate::handlers::BodyFailed;
 use crate::limits;
 use crate::observe::{HandlerMetrics, Happening, Line, Log, Timeline};
@@ -22,7 +23,7 @@ use crate::tenants::{Limit, Place, Tenant};
 use crate::wire::{Exchange, Fault, RequestId};
 
 /// nginx's number for a client that left before its answer; it is only ever seen in the log.
-const CLIENT_LEFT: u16 = 499;
+pub(super) const CLIENT_LEFT: u16 = 499;
 
 /// Where records go.
 #[derive(Clone)]
@@ -57,6 +58,7 @@ impl AccessLog {
             handler,
             tenant: None,
             place: None,
+            passage: None,
             code: None,
             exchange,
             in_flight,
@@ -96,6 +98,8 @@ pub(super) struct Record {
     pub(super) tenant: Option<Arc<Tenant>>,
     /// Its place among its tenant's requests in flight, once it has one.
     pub(super) place: Option<Place>,
+    /// Its way through the plug-ins before its handler, if there are any.
+    pub(super) passage: Option<Box<Passage>>,
     /// Why it was answered by the host, if it was.
     pub(super) code: Option<&'static str>,
     exchange: Rc<Exchange>,
@@ -110,6 +114,12 @@ pub(super) struct Record {
 impl Record {
     pub(super) fn handler_name(&self) -> &str {
         &self.handler.name
+    }
+
+    /// Who has failed, if someone has.
+    pub(super) fn culprit_name(&self) -> &str {
+        let of_chain = self.passage.as_ref().and_then(|passage| passage.culprit.as_deref());
+        of_chain.unwrap_or_else(|| self.handler_name())
     }
 
     pub(super) fn tenant_name(&self) -> &str {
@@ -131,13 +141,20 @@ impl Record {
     /// The client sees its connection cut; why, only the log can tell.
     fn broke_off(&self, why: &BodyFailed) {
         let line = Line::new("server").text("event", "body-broken");
-        let line = line.text("tenant", self.tenant_name()).text("handler", self.handler_name());
+        let behind = self.passage.as_ref().and_then(|passage| passage.chain.broken());
+        let (handler, why) = match &behind {
+            Some((handler, why)) => (handler.as_str(), why),
+            None => (self.handler_name(), &why.0),
+        };
+        let line = line.text("tenant", self.tenant_name()).text("handler", handler);
         let line = line.text("id", &self.id.to_string());
-        self.access.log.write(line.text("detail", &why.0));
+        self.access.log.write(line.text("detail", why));
     }
 
     fn line(&self, status: u16, took: Duration) -> Line {
-        let on_loop = self.on_loop.get().min(took);
+        // Where there are plug-ins, that is what the handler itself has held.
+        let on_loop = self.passage.as_ref().map(|passage| passage.on_loop());
+        let on_loop = on_loop.unwrap_or_else(|| self.on_loop.get()).min(took);
         let mut line = Line::new("access")
             .text("id", &self.id.to_string())
             .text("tenant", self.tenant_name())
@@ -171,6 +188,9 @@ impl Drop for Record {
         self.in_flight.set(self.in_flight.get() - 1);
         self.handler.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.handler.finished(status, took);
+        if let Some(passage) = &self.passage {
+            passage.close(ended);
+        }
         let AccessLog { timeline, event_loop, .. } = &self.access;
         let handler = self.handler.clone();
         let what = Happening::Request { handler, status, event_loop: *event_loop };

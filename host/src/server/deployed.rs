@@ -122,6 +122,7 @@ impl Builder<'_> {
             limits: handler.limits,
             grants: handler.grants.clone(),
             compress: handler.compress,
+            is_plugin: handler.is_plugin,
             metrics: known.map(|(_, code)| code.metrics.clone()),
         };
         Deployment::new(plan, &component, &mut self.compiler()).map_err(StartError::Deploy)

@@ -23,6 +23,7 @@ use super::compression::{Compression, Wish};
 use super::routing::Route;
 use super::serving::{Current, Way};
 use super::snapshot::{ServedHandler, version_of};
+use super::status::{limit_of, status_of};
 use super::{Control, cors, failure_page, index, params, redirect};
 use crate::admin::HandlerName;
 use crate::assets::{AssetError, Assets, Question};
@@ -133,7 +134,7 @@ impl Inner {
         let id = self.new_id();
         exchange.id.set(Some(id));
         let is_head = *request.method() == Method::HEAD;
-        let way = self.current.get().find(&request);
+        let mut way = self.current.get().find(&request);
         let origin = way.cors().and_then(|_| request.headers().get(ORIGIN).cloned());
         let mut record = self.access.begin(
             id,
@@ -145,6 +146,9 @@ impl Inner {
             self.handle.now(),
         );
         record.tenant = way.handler().map(|handler| handler.tenant().clone());
+        if let Way::Handler(.., passage) = &mut way {
+            record.passage = passage.take();
+        }
         let outcome = match &way {
             _ if *request.method() == Method::CONNECT => Err(Refusal::Method),
             _ if self.in_flight.get() > self.in_flight_max => Err(Refusal::Overload),
@@ -157,9 +161,14 @@ impl Inner {
             }
             Way::OtherMethods(methods) => Err(Refusal::OtherMethods(allow(methods))),
             Way::Preflight(cors) => Ok(cors::preflight(cors, request.headers().get(ORIGIN))),
-            Way::Handler(route, served, handler) => {
+            Way::Handler(route, served, handler, _) => {
                 let outcome = self.call(handler, route, request, &exchange, id, &mut record).await;
-                self.judge(served, &outcome);
+                match &record.passage {
+                    None => self.judge_answer(served, &outcome),
+                    Some(passage) => passage.judgements().for_each(|(served, outcome)| {
+                        self.judge(served, outcome.as_ref().copied())
+                    }),
+                }
                 outcome
             }
             Way::Folder(route, assets) => Box::pin(self.file(assets, route, &request, id)).await,
@@ -193,7 +202,9 @@ impl Inner {
         let (mut head, body) = request.into_parts();
         params::put(&mut head.headers, &route.params, &route.pattern, head.uri.path());
         let is_head = head.method == Method::HEAD;
-        let body = self.admit_and_receive(handler, body, record).await?;
+        let chain = record.passage.as_ref().map(|passage| passage.chain.clone());
+        let first = chain.as_ref().map_or(handler, |chain| chain.first());
+        let body = self.admit_and_receive(first, body, record).await?;
         exchange.received.set(matches!(body, CallBody::Whole(_)));
         let overrun = match &body {
             CallBody::Stream(body) => body.overrun(),
@@ -201,8 +212,16 @@ impl Inner {
         };
         let compress = handler.deployment().compress;
         let wish = compress.then(|| Wish::of(&head.headers, is_head, id));
-        let mut invocation = handler.invoke(Call { head, body, id });
+        let call = Call::new(head, body, id);
+        let mut invocation = match &chain {
+            None => handler.invoke(call),
+            Some(chain) => chain.invoke(call),
+        };
         let answer = poll_fn(|cx| invocation.poll_response(cx)).await;
+        let answer = match &mut record.passage {
+            None => answer,
+            Some(passage) => passage.settle(answer),
+        };
         // Whatever the guest has made of the part that came.
         if overrun.is_some_and(|overrun| overrun.has_happened()) {
             return Err(self.body_too_long(handler));
@@ -289,7 +308,7 @@ impl Inner {
             self.handle.sleep_until(self.handle.now() + handler.deployment().limits.wall);
         match select(received, deadline).await {
             Either::Left((received, _)) => received.map_err(|error| match error {
-                BodyBroken::Off(_) => Refusal::BodyBroken,
+                BodyBroken::Off(_) | BodyBroken::NotSentOn => Refusal::BodyBroken,
                 BodyBroken::TooLong => self.body_too_long(handler),
             }),
             Either::Right(_) => Err(Refusal::BodyTimedOut),
@@ -303,15 +322,24 @@ impl Inner {
 
     /// Counts the outcome for a version that is judged by its first requests, and has it taken back when
     /// too many of them fail.
-    fn judge(&self, served: &ServedHandler, outcome: &Result<Response<AnswerBody>, Refusal>) {
+    fn judge_answer(
+        &self,
+        served: &ServedHandler,
+        outcome: &Result<Response<AnswerBody>, Refusal>,
+    ) {
+        match outcome {
+            Ok(answer) => self.judge(served, Ok(answer.status())),
+            Err(Refusal::Failed(failure, _)) => self.judge(served, Err(failure)),
+            // The host's own, or the client's.
+            Err(_) => {}
+        }
+    }
+
+    fn judge(&self, served: &ServedHandler, outcome: Result<StatusCode, &Failure>) {
         let Some(trial) = served.trial.as_ref().filter(|trial| !trial.is_over()) else { return };
         let failed = match outcome {
-            Ok(answer) => answer.status().is_server_error(),
-            Err(Refusal::Failed(failure, _)) => {
-                !matches!(failure, Failure::NoInstance) && limit_of(failure).is_none()
-            }
-            // The host's own, or the client's.
-            Err(_) => return,
+            Ok(status) => status.is_server_error(),
+            Err(failure) => !matches!(failure, Failure::NoInstance) && limit_of(failure).is_none(),
         };
         if trial.has_failed_with(failed) {
             let ServedHandler { config, .. } = served;
@@ -367,7 +395,7 @@ impl Inner {
             _ => "",
         };
         let mut line = Line::new("server").text("event", "handler-failed").text("code", code);
-        line = line.text("tenant", record.tenant_name()).text("handler", record.handler_name());
+        line = line.text("tenant", record.tenant_name()).text("handler", record.culprit_name());
         line = line.text("id", &id.to_string());
         if !detail.is_empty() {
             line = line.text("detail", detail);
@@ -406,23 +434,7 @@ impl Refusal {
             Refusal::BodyTooLong => (StatusCode::PAYLOAD_TOO_LARGE, Limit::Body.code()),
             Refusal::BodyTimedOut => (StatusCode::REQUEST_TIMEOUT, "request-timeout"),
             Refusal::Tenant(over) => (StatusCode::TOO_MANY_REQUESTS, over.limit.code()),
-            Refusal::Failed(failure, _) => match failure {
-                Failure::Trap(_) => (StatusCode::INTERNAL_SERVER_ERROR, "trap"),
-                Failure::NoResponse => (StatusCode::INTERNAL_SERVER_ERROR, "no-response"),
-                Failure::InvalidResponse(_) => {
-                    (StatusCode::INTERNAL_SERVER_ERROR, "invalid-response")
-                }
-                Failure::Handler(_) => (StatusCode::INTERNAL_SERVER_ERROR, "handler-error"),
-                Failure::InstanceLost => (StatusCode::INTERNAL_SERVER_ERROR, "instance-lost"),
-                Failure::CpuLimit => (StatusCode::SERVICE_UNAVAILABLE, "cpu-limit"),
-                Failure::MemoryLimit => (StatusCode::SERVICE_UNAVAILABLE, "memory-limit"),
-                Failure::TenantMemory => (StatusCode::TOO_MANY_REQUESTS, Limit::Memory.code()),
-                Failure::TenantInstances => {
-                    (StatusCode::TOO_MANY_REQUESTS, Limit::Instances.code())
-                }
-                Failure::NoInstance => (StatusCode::SERVICE_UNAVAILABLE, "no-instance"),
-                Failure::WallLimit => (StatusCode::GATEWAY_TIMEOUT, "wall-limit"),
-            },
+            Refusal::Failed(failure, _) => (status_of(failure), failure.code()),
         }
     }
 
@@ -434,15 +446,6 @@ impl Refusal {
             Refusal::Failed(failure, _) => limit_of(failure).map(|_| 1),
             _ => None,
         }
-    }
-}
-
-/// The limit of its tenant's that a guest has failed by.
-fn limit_of(failure: &Failure) -> Option<Limit> {
-    match failure {
-        Failure::TenantMemory => Some(Limit::Memory),
-        Failure::TenantInstances => Some(Limit::Instances),
-        _ => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Owns the routes of a snapshot, each with the place of who answers there.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::header::HOST;
@@ -25,6 +26,8 @@ pub(super) struct Route {
     pub(super) params: Vec<HeaderName>,
     pub(super) target: Target,
     pub(super) cors: Option<Arc<CorsConfig>>,
+    /// The places of the plug-ins before the handler, the outermost first.
+    pub(super) plugins: Box<[usize]>,
 }
 
 /// Who answers.
@@ -52,7 +55,16 @@ impl Routing {
         let mut routes = Routes::default();
         let mut folders = 0..;
         let mut list = Vec::new();
-        for RouteConfig { pattern, target, cors, .. } in config.every_route() {
+        let places: HashMap<_, _> = config
+            .handlers
+            .iter()
+            .enumerate()
+            .filter(|(_, handler)| handler.is_plugin)
+            .map(|(place, plugin)| ((plugin.tenant.as_str(), plugin.name.as_str()), place))
+            .collect();
+        for RouteConfig { pattern, target, cors, tenant, plugins } in config.every_route() {
+            // `hob.toml` names none that is not there.
+            let plugins = plugins.iter().map(|name| places[&(tenant.as_str(), name.as_str())]);
             // Of two for the same requests the first counts; `hob.toml` has none such.
             let _ = routes.add(&pattern);
             let target = match target {
@@ -62,7 +74,8 @@ impl Routing {
                 TargetConfig::Redirect(redirect) => Target::Redirect(redirect),
             };
             let params = params::names(&pattern);
-            list.push(Arc::new(Route { pattern, params, target, cors: cors.map(Arc::new) }));
+            let (cors, plugins) = (cors.map(Arc::new), plugins.collect());
+            list.push(Arc::new(Route { pattern, params, target, cors, plugins }));
         }
         Routing { routes, list, is_plain: config.routes.is_empty() }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::{Method, Request};
 
+use super::passage::Passage;
 use super::routing::{Lead, Route, Target};
 use super::snapshot::{ServedHandler, ServedModule, Snapshot};
 use crate::assets::Assets;
@@ -26,8 +27,8 @@ pub(super) struct Serving {
 
 /// Who answers a request.
 pub(super) enum Way {
-    /// A handler, with what it was made of.
-    Handler(Arc<Route>, Arc<ServedHandler>, Rc<Handler>),
+    /// A handler, with what it was made of; and the way through the plug-ins before it.
+    Handler(Arc<Route>, Arc<ServedHandler>, Rc<Handler>, Option<Box<Passage>>),
     Folder(Arc<Route>, Rc<Assets>),
     Redirect(Arc<Route>),
     /// A browser asks what it may do.
@@ -41,7 +42,7 @@ impl Way {
     /// The handler that answers, if it is one.
     pub(super) fn handler(&self) -> Option<&Rc<Handler>> {
         match self {
-            Way::Handler(_, _, handler) => Some(handler),
+            Way::Handler(_, _, handler, _) => Some(handler),
             _ => None,
         }
     }
@@ -69,11 +70,23 @@ impl Serving {
         match route.target {
             Target::Handler(place) => {
                 let served = self.snapshot.handlers[place].clone();
-                Way::Handler(route, served, self.handlers[place].clone())
+                let passage = self.passage(&route.plugins, place);
+                Way::Handler(route, served, self.handlers[place].clone(), passage)
             }
             Target::Folder(place) => Way::Folder(route, self.folders[place].clone()),
             Target::Redirect(_) => Way::Redirect(route),
         }
+    }
+
+    /// The way of one request through these plug-ins to a handler, if there are any.
+    fn passage(&self, plugins: &[usize], handler: usize) -> Option<Box<Passage>> {
+        if plugins.is_empty() {
+            return None;
+        }
+        let places = plugins.iter().copied().chain([handler]);
+        let links =
+            places.map(|at| (self.snapshot.handlers[at].clone(), self.handlers[at].clone()));
+        Some(Box::new(Passage::new(links)))
     }
 
     /// Each handler with what it was made of.

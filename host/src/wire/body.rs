@@ -8,16 +8,24 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 
 /// The body of a request: what has been read of it already, and the rest.
 pub struct RequestBody {
     first: Option<Bytes>,
-    rest: Incoming,
+    rest: Rest,
     /// Bytes that may come yet.
     left: u64,
     /// Set when more have come. There where the length is not known.
     overrun: Option<Overrun>,
+}
+
+enum Rest {
+    /// It comes from a connection.
+    Wire(Incoming),
+    /// A guest sends it on.
+    Forwarded(UnsyncBoxBody<Bytes, BodyBroken>),
 }
 
 /// Whether a body whose length was not known was longer than it may be. Cheap to clone.
@@ -36,6 +44,8 @@ impl Overrun {
 pub enum BodyBroken {
     /// It broke off: the client went away, or what it sent was malformed.
     Off(hyper::Error),
+    /// The guest that sends it on has broken it off.
+    NotSentOn,
     /// It is longer than it may be.
     TooLong,
 }
@@ -50,6 +60,7 @@ impl std::fmt::Display for BodyBroken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             BodyBroken::Off(error) => error.fmt(f),
+            BodyBroken::NotSentOn => f.write_str("the guest that sends the body on broke it off"),
             BodyBroken::TooLong => f.write_str("the body is too long"),
         }
     }
@@ -64,10 +75,22 @@ impl RequestBody {
     ///
     /// # Errors
     /// When the body breaks off before its first piece, or says that it is longer.
-    pub async fn begin(mut rest: Incoming, most: u64) -> Result<Self, BodyBroken> {
+    pub async fn begin(rest: Incoming, most: u64) -> Result<Self, BodyBroken> {
         if rest.size_hint().exact().is_some_and(|length| length > most) {
             return Err(BodyBroken::TooLong);
         }
+        Self::with_first(Rest::Wire(rest), most).await
+    }
+
+    /// The same of a body that a guest sends on, as long as that makes it.
+    ///
+    /// # Errors
+    /// When the body breaks off before its first piece.
+    pub async fn forwarded(rest: UnsyncBoxBody<Bytes, BodyBroken>) -> Result<Self, BodyBroken> {
+        Self::with_first(Rest::Forwarded(rest), u64::MAX).await
+    }
+
+    async fn with_first(mut rest: Rest, most: u64) -> Result<Self, BodyBroken> {
         if rest.is_end_stream() || rest.size_hint().exact().is_some() {
             return Ok(RequestBody { first: None, rest, left: most, overrun: None });
         }
@@ -122,7 +145,7 @@ impl Body for RequestBody {
             return Poll::Ready(Some(Ok(Frame::data(first))));
         }
         let polled = ready!(Pin::new(&mut self.rest).poll_frame(cx));
-        let frame = polled.transpose().map_err(BodyBroken::Off);
+        let frame = polled.transpose();
         if let Ok(Some(frame)) = &frame {
             let length = frame.data_ref().map_or(0, Bytes::len) as u64;
             match self.left.checked_sub(length) {
@@ -144,5 +167,37 @@ impl Body for RequestBody {
 
     fn size_hint(&self) -> SizeHint {
         if self.first.is_some() { SizeHint::default() } else { self.rest.size_hint() }
+    }
+}
+
+impl Body for Rest {
+    type Data = Bytes;
+    type Error = BodyBroken;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
+        match &mut *self {
+            Rest::Wire(body) => {
+                let polled = Pin::new(body).poll_frame(cx);
+                polled.map(|frame| frame.map(|frame| frame.map_err(BodyBroken::Off)))
+            }
+            Rest::Forwarded(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Rest::Wire(body) => body.is_end_stream(),
+            Rest::Forwarded(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Rest::Wire(body) => body.size_hint(),
+            Rest::Forwarded(body) => body.size_hint(),
+        }
     }
 }

@@ -60,7 +60,7 @@ fn compile(component: &Path) {
     run(hob().arg("check").arg(component).args(["--cache", compile_cache()]));
 }
 
-/// The same of those that are no handlers but modules.
+/// The same of those that are no handlers but plug-ins and modules.
 fn compile_modules(components: &[PathBuf]) {
     let scratch = Scratch::new();
     let mut text = String::new();
@@ -68,6 +68,8 @@ fn compile_modules(components: &[PathBuf]) {
         let name = component.file_stem().expect("a name").to_string_lossy();
         let table = if name == "kitchen_0_3" {
             format!("[[handler]]\nname = \"{name}\"\ncomponent = {component:?}\n")
+        } else if ["gate", "relay"].contains(&&*name) {
+            format!("[[plugin]]\nname = \"{name}\"\ncomponent = {component:?}\n")
         } else if ["job", "streaming", "command"].iter().any(|start| name.starts_with(start)) {
             let needed = "grants.files = \"read\"";
             format!("[[module]]\nname = \"{name}\"\nfile = {component:?}\n{needed}\n")

@@ -20,7 +20,7 @@ pub(crate) use operator::{TOKEN, TOKEN_TABLE, expect_denied, greeter, view};
 pub(crate) use place::Place;
 pub(crate) use process::{Hob, Outcome, hob, run};
 pub(crate) use scratch::Scratch;
-pub(crate) use serve::{Guest, Serve, every_mode, guest, module};
+pub(crate) use serve::{Guest, Serve, every_mode, guest, module, plugin};
 pub(crate) use upstream::{Deed, Upstream, answer};
 
 /// How long anything is waited for before the test fails. It is only there so that a hang ends:

@@ -23,12 +23,20 @@ pub(crate) fn guest(name: &str) -> Guest {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Table {
     Handler,
+    Plugin,
     Module,
 }
 
 /// The guest of this name in `tests/guests`, for handlers to offload to.
 pub(crate) fn module(name: &str) -> Guest {
     Guest::module(name, component(name))
+}
+
+/// The guest `relay` in `tests/guests` as a plug-in of this name, or the guest `gate`.
+pub(crate) fn plugin(name: &str) -> Guest {
+    let component = component(if name == "gate" { "gate" } else { "relay" });
+    let guest = Guest::of(name, component).into_plugin();
+    guest.set(&format!("environment.NAME = \"{name}\""))
 }
 
 /// The guests of these names in every isolation mode that their generation has. A handler's name
@@ -58,6 +66,11 @@ impl Guest {
     /// A module of this file.
     pub(crate) fn module(name: &str, file: &Path) -> Self {
         Guest { table: Table::Module, ..Guest::of(name, file) }
+    }
+
+    /// The same as a plug-in.
+    pub(crate) fn into_plugin(self) -> Self {
+        Guest { table: Table::Plugin, ..self }
     }
 
     pub(crate) fn named(mut self, name: &str) -> Self {
@@ -102,6 +115,11 @@ impl Guest {
         guest.set(&format!("grants = {{ {} }}", grants.join(", ")))
     }
 
+    /// Puts these plug-ins before it.
+    pub(crate) fn behind(self, plugins: &[&str]) -> Self {
+        self.set(&format!("plugins = {plugins:?}"))
+    }
+
     /// Grants it these modules.
     pub(crate) fn offloads_to(self, modules: &[Guest]) -> Self {
         let names: Vec<_> = modules.iter().map(|module| format!("\"{}\"", module.name)).collect();
@@ -122,6 +140,7 @@ impl Guest {
     pub(crate) fn toml(&self) -> String {
         let (table, file) = match self.table {
             Table::Handler => ("[[handler]]", "component"),
+            Table::Plugin => ("[[plugin]]", "component"),
             Table::Module => ("[[module]]", "file"),
         };
         let (name, path) = (&self.name, self.component.display());

@@ -45,6 +45,10 @@ fn add_previews(config: &mut Config, record: &Record, host: &str, store: &Store)
     let known =
         handlers.find(|one| one.tenant == record.tenant && one.name == record.handler).cloned();
     let of_handler = known.unwrap_or_else(|| plain(record));
+    if of_handler.is_plugin {
+        // By itself it could answer nothing.
+        return;
+    }
     for version in record.versions.iter().filter(|version| version.state == State::Ready) {
         let name = preview_name(&record.handler, version);
         let component = Some(store.component(&version.digest));
@@ -62,6 +66,7 @@ fn add_previews(config: &mut Config, record: &Record, host: &str, store: &Store)
             tenant: record.tenant.clone(),
             target: TargetConfig::Handler(place),
             cors: None,
+            plugins: of_handler.plugins.clone(),
         });
     }
 }
