@@ -174,7 +174,7 @@ pub const HANDOVER_GRACE: Duration = Duration::from_secs(2);
 
 /// How long the one process waits for a word of the other while sockets are handed over. The new one is
 /// ready to serve by then.
-pub const HANDOVER_PATIENCE: Duration = Duration::from_secs(10);
+pub const HANDOVER_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Sockets that can be handed over: as many descriptors as Linux passes in one message.
 pub const HANDOVER_SOCKETS_MAX: usize = 253;

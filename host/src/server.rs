@@ -46,7 +46,7 @@ use crate::observe::{
 };
 use crate::wire::Tls;
 use assembly::Assembly;
-use control::{Desk, control};
+use control::{Desk, Previews, control};
 use descriptors::connections_allowed;
 use handover::{Sockets, Successors};
 use listeners::Listeners;
@@ -68,6 +68,8 @@ pub struct Code {
     additions: Additions,
     store: Store,
     ledger: Ledger,
+    /// The configuration with the versions that were deployed.
+    whole: Config,
     deployed: Deployed,
 }
 
@@ -86,7 +88,6 @@ impl Code {
     ) -> Result<Self, StartError> {
         let (store, ledger) =
             Store::open(&config.deployments_folder()).map_err(StartError::Deployments)?;
-        let whole = control::with_versions(config, &ledger, &store);
         let engines = Engines::default();
         let mut builder = Builder {
             engines: &engines,
@@ -94,8 +95,18 @@ impl Code {
             additions: &additions,
             compiling: &mut compiling,
         };
-        let deployed = builder.deploy(&whole, &Deployed::default(), Files::MayHaveChanged)?;
-        Ok(Code { engines, cache, additions, store, ledger, deployed })
+        let mut build = |previews| {
+            let whole = control::with_versions(config, &ledger, &store, previews);
+            let deployed = builder.deploy(&whole, &Deployed::default(), Files::MayHaveChanged)?;
+            Ok((whole, deployed))
+        };
+        // What is only kept must not keep the rest from being served.
+        let built = build(Previews::With);
+        let (whole, deployed) = match config.deploy.preview_host {
+            Some(_) => built.or_else(|_| build(Previews::Without))?,
+            None => built?,
+        };
+        Ok(Code { engines, cache, additions, store, ledger, whole, deployed })
     }
 }
 
@@ -118,6 +129,8 @@ pub struct Stop {
     loops: Arc<Mutex<Vec<Settle<Leave>>>>,
     /// What a process that comes next would be given: closed here, no one can connect any more.
     for_successors: Arc<Mutex<Option<Sockets>>>,
+    /// Held while what is served is changed. False from when sockets are handed over.
+    changing: Arc<Mutex<bool>>,
 }
 
 /// Why a server stops.
@@ -188,7 +201,7 @@ impl Server {
     pub fn run(self, started: impl FnOnce(Running)) -> Result<(), StartError> {
         let Server { config, read_config, code, log, listeners, .. } = self;
         let Listeners { public, admin, predecessor } = listeners;
-        let Code { engines, cache, additions, store, ledger, deployed } = code;
+        let Code { engines, cache, additions, store, ledger, whole, deployed } = code;
         let system = |what| move |error| StartError::System(what, error);
         let host_thread_metrics = Arc::<HostThreadMetrics>::default();
         let origin = Instant::now();
@@ -217,7 +230,6 @@ impl Server {
             offload_timeline: timelines[of_loops + 1].clone(),
             tls: tls.clone(),
         };
-        let whole = control::with_versions(&config, &ledger, &store);
         let snapshot = assembly.assemble(&whole, &deployed, &Snapshot::default(), None)?;
         assembly.configure_tenants(&whole);
         let loop_metrics: Vec<_> = (0..of_loops).map(|_| Arc::<LoopMetrics>::default()).collect();
@@ -280,6 +292,7 @@ impl Server {
         let stop = Stop {
             loops: Arc::new(Mutex::new(settles)),
             for_successors: Arc::new(Mutex::new(for_successors)),
+            changing: Arc::new(Mutex::new(true)),
         };
         let stop_others = StopOthers(stop.clone());
         let first = seats.remove(0);
@@ -305,13 +318,14 @@ impl Server {
             deployed,
             snapshot,
             stop: stop.clone(),
+            follows_another: predecessor.is_some(),
         };
         let changes = desk.start(orders).map_err(system("start the thread for changes"))?;
+        let successors = handover.as_deref().map(Successors::listen).transpose()?;
         if let Some(predecessor) = predecessor {
-            predecessor.leave();
+            predecessor.leave().map_err(system("take the place of the hob that serves"))?;
         }
-        if let Some(path) = handover {
-            let successors = Successors::listen(&path)?;
+        if let Some(successors) = successors {
             successors
                 .attend(stop.clone())
                 .map_err(system("wait for the process that comes next"))?;

@@ -258,8 +258,11 @@ fn one_goes_back_version_by_version_or_to_one_by_name() {
     assert_eq!(view(back(&format!("?to={}", ids[2])))["version"], ids[2]);
     assert_eq!(hob.greeting("fast-0-2"), "third");
     assert_eq!(view(back(&format!("?to={}", ids[0])))["version"], ids[0]);
-    view(back(""));
-    assert_eq!(hob.greeting("fast-0-2"), "world");
+    // It goes by what was served, the last one first.
+    for word in ["third", "secon", "first", "world"] {
+        view(back(""));
+        assert_eq!(hob.greeting("fast-0-2"), word);
+    }
     expect_denied(back(""), 404, "not-found", &["no earlier version"]);
     expect_denied(back("?to=000000000000"), 404, "not-found", &["000000000000"]);
     let versions = view(hob.operate("GET", "/v1/tenants/default/handlers/fast-0-2/versions", &[]));
@@ -371,4 +374,23 @@ fn a_handler_of_hob_toml_without_a_component_waits_for_its_first_deployment() {
     view(hob.operate("DELETE", "/v1/tenants/t/handlers/later", &[]));
     hob.get("/soon/hello").expect(404);
     hob.get("/now/hello").expect(200);
+}
+
+#[test]
+fn a_version_that_fails_goes_back_to_the_one_that_was_served_and_to_no_other() {
+    let place = Place::new("", &[guest("kitchen-0-2")]);
+    place.add_to_deploy("preview_host = \"preview.example\"");
+    let hob = place.start();
+    view(hob.deploy("kitchen-0-2", &greeter("kitchen-0-2", "first")));
+    view(hob.deploy("kitchen-0-2", &greeter("kitchen-0-2", "secon")));
+    view(hob.operate("POST", "/v1/tenants/default/handlers/kitchen-0-2/rollback", &[]));
+    let path = "/v1/tenants/default/handlers/kitchen-0-2/versions?preview=true";
+    view(hob.operate("POST", path, &greeter("kitchen-0-2", "never")));
+    view(hob.deploy("kitchen-0-2", &greeter("kitchen-0-2", "there")));
+    assert_eq!(hob.greeting("kitchen-0-2"), "there");
+    for _ in 0..20 {
+        hob.get("/kitchen-0-2/trap").expect(500);
+    }
+    hob.wait_for_line(|line| line["event"] == "taken-back");
+    assert_eq!(hob.greeting("kitchen-0-2"), "first");
 }

@@ -9,8 +9,8 @@ use crate::admin::ChangeView;
 /// Go back to an earlier version of a handler
 #[derive(Args)]
 #[command(after_help = "\
-Without --to it is the last version before the one that is served, of those that have not failed; and
-when there is none, that of hob.toml. `hob deployments` lists the versions.
+Without --to it is the version that was served before and has not failed; when there is none, that of
+hob.toml. `hob deployments` lists the versions.
 
 Example:
   hob rollback --handler shop --to 3f1d0c2a9b44")]

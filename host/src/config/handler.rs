@@ -48,6 +48,12 @@ pub struct HandlerConfig {
 }
 
 impl HandlerConfig {
+    /// Whether it is the same but for what it is called in the log, which depends on other tenants.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let label = self.label.clone();
+        *self == HandlerConfig { label, ..other.clone() }
+    }
+
     /// A handler with nothing but defaults.
     pub fn new(name: &str, component: Option<PathBuf>, path: String) -> Self {
         HandlerConfig {

@@ -24,6 +24,9 @@ pub struct Record {
     pub versions: Vec<Version>,
     /// The one that is served; none: that of `hob.toml`.
     pub current: Option<String>,
+    /// Those that were served before it, the last one last. One that was never served is not there.
+    #[serde(default)]
+    pub history: Vec<String>,
 }
 
 /// One content of a handler.
@@ -79,39 +82,39 @@ impl Ledger {
     /// Has a version served.
     pub fn deploy(&mut self, tenant: &str, handler: &str, path: Option<String>, version: Version) {
         let id = version.id.clone();
-        let record = self.add(tenant, handler, path, version);
-        record.current = Some(id);
+        let record = self.add(tenant, handler, version);
+        if path.is_some() {
+            record.path = path;
+        }
+        record.serve(id);
         record.forget_surplus();
     }
 
     /// Keeps a version that is not served, but perhaps by a name of its own.
     pub fn keep(&mut self, tenant: &str, handler: &str, path: Option<String>, version: Version) {
-        self.add(tenant, handler, path, version).forget_surplus();
-    }
-
-    fn add(
-        &mut self,
-        tenant: &str,
-        handler: &str,
-        path: Option<String>,
-        version: Version,
-    ) -> &mut Record {
-        if self.find(tenant, handler).is_none() {
-            let (tenant, handler) = (tenant.to_owned(), handler.to_owned());
-            let (versions, current) = (Vec::new(), None);
-            self.handlers.push(Record { tenant, handler, path: None, versions, current });
-        }
-        let record = self.find_mut(tenant, handler).expect("added above");
-        if path.is_some() {
+        let record = self.add(tenant, handler, version);
+        // Of one that answers already, the place is not this version's to say.
+        if record.current.is_none() && path.is_some() {
             record.path = path;
         }
+        record.forget_surplus();
+    }
+
+    fn add(&mut self, tenant: &str, handler: &str, version: Version) -> &mut Record {
+        if self.find(tenant, handler).is_none() {
+            let (tenant, handler) = (tenant.to_owned(), handler.to_owned());
+            let (versions, history) = (Vec::new(), Vec::new());
+            let (path, current) = (None, None);
+            self.handlers.push(Record { tenant, handler, path, versions, current, history });
+        }
+        let record = self.find_mut(tenant, handler).expect("added above");
         record.versions.retain(|known| known.digest != version.digest);
         record.versions.push(version);
         record
     }
 
-    /// Has an earlier version served: this one, or the last before the one that is served. Where there
-    /// is none, that of `hob.toml`, if it has one: `has_own`.
+    /// Has an earlier version served: this one, or that which was served before, of those that have not
+    /// failed. Where there is none, that of `hob.toml`, if it has one: `has_own`.
     ///
     /// # Errors
     /// When there is none to go to.
@@ -123,17 +126,18 @@ impl Ledger {
         has_own: bool,
     ) -> Result<(), NoSuchVersion> {
         let record = self.find_mut(tenant, handler).ok_or(NoSuchVersion)?;
-        record.current = match to {
-            Some(id) => {
-                let known = record.versions.iter().find(|version| version.id == id);
-                Some(known.ok_or(NoSuchVersion)?.id.clone())
-            }
-            None => match record.before_current() {
-                Some(version) => Some(version.id.clone()),
-                None if has_own && record.current.is_some() => None,
-                None => return Err(NoSuchVersion),
-            },
-        };
+        if let Some(id) = to {
+            let known = record.versions.iter().find(|version| version.id == id);
+            let id = known.ok_or(NoSuchVersion)?.id.clone();
+            record.serve(id);
+            return Ok(());
+        }
+        let current = record.current.clone().ok_or(NoSuchVersion)?;
+        let before = record.take_before(&current);
+        if before.is_none() && !has_own {
+            return Err(NoSuchVersion);
+        }
+        record.current = before;
         Ok(())
     }
 
@@ -179,10 +183,23 @@ impl Record {
         self.versions.iter().find(|version| version.id == *current)
     }
 
-    /// The last version before the one that is served, of those that have not failed.
-    pub fn before_current(&self) -> Option<&Version> {
-        let current = self.current.as_ref()?;
-        let place = self.versions.iter().position(|version| version.id == *current)?;
-        self.versions[..place].iter().rev().find(|version| version.state == State::Ready)
+    /// Has a version served from now on.
+    fn serve(&mut self, id: String) {
+        if let Some(before) = self.current.replace(id) {
+            self.history.push(before);
+        }
+        let surplus = self.history.len().saturating_sub(limits::VERSIONS_KEPT);
+        self.history.drain(..surplus);
+    }
+
+    /// The version that was served before, if one is kept that has not failed.
+    fn take_before(&mut self, current: &str) -> Option<String> {
+        loop {
+            let id = self.history.pop()?;
+            let is_good = |version: &Version| version.id == id && version.state == State::Ready;
+            if id != current && self.versions.iter().any(is_good) {
+                return Some(id);
+            }
+        }
     }
 }

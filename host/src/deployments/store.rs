@@ -70,20 +70,28 @@ impl Store {
     /// When the folder is there and cannot be read.
     pub fn open(folder: &Path) -> Result<(Self, Ledger), StoreFault> {
         let mut store = Store { folder: folder.to_owned(), lock: None };
-        let path = folder.join(LEDGER);
-        let ledger = match fs::read(&path) {
-            Ok(text) => {
-                serde_json::from_slice(&text).map_err(|error| StoreFault::Ledger(path, error))?
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ledger::default(),
-            Err(error) => return Err(StoreFault::Disk(path, error)),
-        };
+        let ledger = store.read()?;
         // A process that hands over to this one may have it yet; until that one has ended, nothing can be
         // deployed here.
         if folder.is_dir() && store.lock().is_ok() {
             store.collect(&ledger);
         }
         Ok((store, ledger))
+    }
+
+    /// What the ledger says now.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn read(&self) -> Result<Ledger, StoreFault> {
+        let path = self.folder.join(LEDGER);
+        match fs::read(&path) {
+            Ok(text) => {
+                serde_json::from_slice(&text).map_err(|error| StoreFault::Ledger(path, error))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Ledger::default()),
+            Err(error) => Err(StoreFault::Disk(path, error)),
+        }
     }
 
     /// Where the component of this digest lies.

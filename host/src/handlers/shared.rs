@@ -258,7 +258,12 @@ async fn make(
             return polled;
         }
         poll_deadlines(handler, shared, &mut alarm, cx);
-        if shared.retired.get() { Poll::Ready(Err(Failure::WallLimit)) } else { Poll::Pending }
+        // One that takes no more requests is made for those that it has taken.
+        let is_wanted = || !shared.queue.borrow().iter().all(|job| job.mailbox.is_answered());
+        if shared.retired.get() && !is_wanted() {
+            return Poll::Ready(Err(Failure::WallLimit));
+        }
+        Poll::Pending
     })
     .await
 }

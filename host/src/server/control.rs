@@ -7,6 +7,7 @@ mod tenancy;
 mod views;
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
@@ -24,7 +25,7 @@ use crate::event_loop::{Pending, Settle, give_way_to_loops};
 use crate::limits;
 use crate::observe::Line;
 
-pub(super) use overlay::with_versions;
+pub(super) use overlay::{Previews, with_versions};
 
 /// Reads the configuration again, as it was read at the start. The error is for a person.
 pub type ReadConfig = Box<dyn Fn() -> Result<Config, String> + Send>;
@@ -93,6 +94,8 @@ pub(super) struct Desk {
     pub(super) deployed: Deployed,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) stop: Stop,
+    /// Whether this process takes the place of another, which may have deployed meanwhile.
+    pub(super) follows_another: bool,
 }
 
 /// What is to be served from now on.
@@ -102,6 +105,8 @@ struct Change {
     files: Files,
     /// The handler whose version is judged by its first requests.
     on_trial: Option<HandlerName>,
+    /// Whether a version is to have a host name of its own, and nothing else.
+    is_preview: bool,
 }
 
 /// Why there was no change.
@@ -127,21 +132,73 @@ impl Desk {
     pub(super) fn start(mut self, orders: Receiver<Order>) -> io::Result<JoinHandle<()>> {
         let attend = move || {
             give_way_to_loops();
-            for order in orders {
+            if self.follows_another {
+                self.catch_up();
+            }
+            for order in &orders {
                 match order {
-                    Order::Operate(operation, settle) => settle.settle(self.operate(operation)),
-                    Order::TakeBack(name, version) => self.take_back(&name, &version),
+                    Order::Operate(operation, settle) => {
+                        settle.settle(self.alone(|desk| desk.operate(operation)));
+                    }
+                    Order::TakeBack(name, version) => {
+                        let taken = |desk: &mut Desk| {
+                            desk.take_back(&name, &version);
+                            Ok(serde_json::Value::Null)
+                        };
+                        // What came of it is in the log.
+                        let _ = self.alone(taken);
+                    }
                     Order::End => break,
+                }
+            }
+            for order in orders.try_iter() {
+                if let Order::Operate(_, settle) = order {
+                    settle.settle(Err(Denial::Stopping));
                 }
             }
         };
         std::thread::Builder::new().name("control".to_owned()).spawn(attend)
     }
 
+    /// Does something while no sockets are handed over: the process that gets them reads the ledger then,
+    /// and this one must not change it any more. A fault of ours ends the change and nothing else.
+    fn alone(&mut self, act: impl FnOnce(&mut Self) -> Answer) -> Answer {
+        let changing = self.stop.changing.clone();
+        let may_change = changing.lock().expect("changes");
+        if !*may_change {
+            return Err(Denial::Stopping);
+        }
+        catch_unwind(AssertUnwindSafe(|| act(self))).unwrap_or_else(|_| {
+            self.loops.abandon();
+            Err(Denial::Failed("the change has failed by a fault of hob's own".to_owned()))
+        })
+    }
+
+    /// Serves what the process before this one has deployed since its ledger was read here.
+    fn catch_up(&mut self) {
+        let ledger = match self.store.read() {
+            Ok(ledger) if ledger == self.ledger => return,
+            Ok(ledger) => ledger,
+            Err(error) => {
+                let line = Line::new("server").text("event", "ledger-unread");
+                self.site.log.write(line.text("detail", &error.to_string()));
+                return;
+            }
+        };
+        // It is written down already, and not this process's to write yet.
+        let before = std::mem::replace(&mut self.ledger, ledger.clone());
+        if let Err(reason) = self.serve(self.with_versions(ledger)) {
+            self.ledger = before;
+            let line = Line::new("server").text("event", "ledger-not-served");
+            self.site.log.write(line.text("detail", &Denial::from(reason).to_string()));
+        }
+    }
+
     /// The same with other versions.
     fn with_versions(&self, ledger: Ledger) -> Change {
         let config = self.config.clone();
-        Change { config, ledger, files: Files::AreTheSame, on_trial: None }
+        let files = Files::AreTheSame;
+        Change { config, ledger, files, on_trial: None, is_preview: false }
     }
 
     fn operate(&mut self, operation: Operation) -> Answer {
@@ -167,7 +224,8 @@ impl Desk {
             let needs_restart = config.what_needs_a_restart(&self.site.config);
             let before = self.snapshot.clone();
             let (files, ledger) = (Files::MayHaveChanged, self.ledger.clone());
-            self.serve(Change { config, ledger, files, on_trial: None })?;
+            let (on_trial, is_preview) = (None, false);
+            self.serve(Change { config, ledger, files, on_trial, is_preview })?;
             Ok(views::reloaded(&before, &self.snapshot, needs_restart))
         });
         if self.site.config.tells_failures {
@@ -191,19 +249,40 @@ impl Desk {
             self.loops.abandon();
             return Err(NotChanged::Store(fault));
         }
+        // What is written down is served, now or after the next start.
+        self.ledger = ledger;
         self.assembly.configure_tenants(&config);
         self.loops.commit().map_err(NotChanged::Swap)?;
         self.site.show(&snapshot);
-        (self.config, self.ledger) = (config, ledger);
+        self.config = config;
         (self.deployed, self.snapshot) = (deployed, snapshot);
         self.store.collect(&self.ledger);
         Ok(())
     }
 
-    /// Has all loops ready to serve it.
+    /// Has all loops ready to serve it. A version that is only kept, and cannot be served as things are, is
+    /// no reason to refuse the change of something else.
     fn prepare(&mut self, change: &Change) -> Result<(Deployed, Arc<Snapshot>), NotChanged> {
-        let Change { config, ledger, files, on_trial } = change;
-        let whole = with_versions(config, ledger, &self.store);
+        let prepared = self.prepare_with(change, Previews::With);
+        let has_previews = change.config.deploy.preview_host.is_some() && !change.is_preview;
+        let Err(NotChanged::Start(_) | NotChanged::Swap(NotSwapped::Unfit(_))) = &prepared else {
+            return prepared;
+        };
+        if !has_previews {
+            return prepared;
+        }
+        let without = self.prepare_with(change, Previews::Without)?;
+        self.site.log.write(Line::new("server").text("event", "previews-left-out"));
+        Ok(without)
+    }
+
+    fn prepare_with(
+        &mut self,
+        change: &Change,
+        previews: Previews,
+    ) -> Result<(Deployed, Arc<Snapshot>), NotChanged> {
+        let Change { config, ledger, files, on_trial, .. } = change;
+        let whole = with_versions(config, ledger, &self.store, previews);
         let mut builder = Builder {
             engines: &self.engines,
             cache: &self.cache,

@@ -104,7 +104,7 @@ impl Builder<'_> {
         known: Option<&(HandlerConfig, Arc<Deployment>)>,
         files: Files,
     ) -> Result<Arc<Deployment>, StartError> {
-        let same = known.filter(|(config, _)| config == handler).map(|(_, code)| code);
+        let same = known.filter(|(config, _)| config.is_same(handler)).map(|(_, code)| code);
         if let (Some(code), Files::AreTheSame) = (same, files) {
             return Ok(code.clone());
         }

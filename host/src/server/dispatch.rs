@@ -344,7 +344,8 @@ impl Inner {
         if trial.has_failed_with(failed) {
             let ServedHandler { config, .. } = served;
             let (tenant, handler) = (config.tenant.clone(), config.name.clone());
-            self.control.take_back(HandlerName { tenant, handler }, version_of(served));
+            let name = HandlerName { tenant, handler };
+            trial.fail(|| self.control.take_back(name, version_of(served)));
         }
     }
 

@@ -37,6 +37,8 @@ const WITH_ADMIN: u8 = b'A';
 const WITHOUT_ADMIN: u8 = b'a';
 /// The new process can take requests.
 const READY: u8 = b'R';
+/// The process before it leaves.
+const LEAVING: u8 = b'L';
 
 impl Predecessor {
     /// The process that serves at this path, and its sockets; none when there is none, or it does not
@@ -48,10 +50,15 @@ impl Predecessor {
         Some((Predecessor(stream), sockets))
     }
 
-    /// Tells it that this process can take requests.
-    pub(super) fn leave(mut self) {
-        // If it has ended meanwhile, it has left.
-        let _ = self.0.write_all(&[READY]);
+    /// Tells it that this process can take requests, and waits until it leaves.
+    ///
+    /// # Errors
+    /// When it does not say that it does: it may serve on, and no two should.
+    pub(super) fn leave(mut self) -> io::Result<()> {
+        self.0.write_all(&[READY])?;
+        let mut word = [0];
+        self.0.read_exact(&mut word)?;
+        if word == [LEAVING] { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
     }
 }
 
@@ -121,14 +128,28 @@ fn hand_over(mut stream: UnixStream, stop: &Stop) -> io::Result<bool> {
     }
     stream.set_read_timeout(Some(limits::HANDOVER_PATIENCE))?;
     stream.set_write_timeout(Some(limits::HANDOVER_PATIENCE))?;
+    // After a change that is under way: the other process finds all that this one has acknowledged.
+    *stop.changing.lock().expect("changes") = false;
+    let is_taken = give(&mut stream, stop);
+    if !matches!(is_taken, Ok(true)) {
+        *stop.changing.lock().expect("changes") = true;
+    }
+    is_taken
+}
+
+fn give(stream: &mut UnixStream, stop: &Stop) -> io::Result<bool> {
     match &*stop.for_successors.lock().expect("sockets") {
-        Some(sockets) => send(&stream, sockets)?,
+        Some(sockets) => send(stream, sockets)?,
         // This process is about to end.
         None => return Ok(false),
     }
     let mut word = [0];
     stream.read_exact(&mut word)?;
-    Ok(word == [READY])
+    if word != [READY] {
+        return Ok(false);
+    }
+    stream.write_all(&[LEAVING])?;
+    Ok(true)
 }
 
 fn send(stream: &UnixStream, sockets: &Sockets) -> io::Result<()> {

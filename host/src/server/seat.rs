@@ -129,6 +129,7 @@ impl Seat {
                 let (metrics, operator) = (site.metrics.clone(), Rc::new(control));
                 let service = AdminService::new(metrics, is_ready, operator, token, remote, queue);
                 wire_limits.connections = limits::ADMIN_CONNECTIONS_MAX;
+                wire_limits.body_bytes = limits::COMPONENT_BYTES_MAX;
                 let acceptor = Acceptor::new(handle, service, wire_limits, Arc::default());
                 acceptor.listen(listener)?;
                 Some(acceptor)

@@ -53,7 +53,6 @@ impl std::fmt::Display for NotSwapped {
             Failure::CpuLimit => f.write_str("it computes for longer than `cpu_ms` allows"),
             Failure::MemoryLimit => f.write_str("it wants more memory than `memory_mib` allows"),
             Failure::WallLimit => f.write_str("it takes longer than `wall_ms` allows"),
-            Failure::NoInstance => f.write_str("there is no room for another instance now"),
             other => write!(f, "{other:?}"),
         }
     }
@@ -174,14 +173,21 @@ async fn warm(before: &Serving, next: &Serving) -> Result<(), Unfit> {
     let new: HashSet<_> = additions(before, next).map(Rc::as_ptr).collect();
     for (served, handler) in next.handlers() {
         if new.contains(&Rc::as_ptr(handler)) {
-            handler.warm().await.map_err(|failure| Unfit {
-                tenant: served.config.tenant.clone(),
-                handler: served.config.name.clone(),
-                failure,
-            })?;
+            let Err(failure) = handler.warm().await else { continue };
+            // No room now says nothing of the handler, and a full tenant must not hold up the others.
+            if is_for_want_of_room(&failure) {
+                continue;
+            }
+            let tenant = served.config.tenant.clone();
+            let handler = served.config.name.clone();
+            return Err(Unfit { tenant, handler, failure });
         }
     }
     Ok(())
+}
+
+fn is_for_want_of_room(failure: &Failure) -> bool {
+    matches!(failure, Failure::NoInstance | Failure::TenantInstances | Failure::TenantMemory)
 }
 
 /// The handlers of the next that are not of the one before.

@@ -1,6 +1,6 @@
 //! Owns the judgement of a version by its first requests.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::config::TrialTerms;
 use crate::limits;
@@ -10,16 +10,30 @@ pub(super) struct Trial {
     terms: TrialTerms,
     requests: AtomicU32,
     failures: AtomicU32,
+    /// Whether it was said that it has failed.
+    told: AtomicBool,
 }
 
 impl Trial {
     pub(super) fn new(terms: TrialTerms) -> Self {
-        Trial { terms, requests: AtomicU32::new(0), failures: AtomicU32::new(0) }
+        Trial {
+            terms,
+            requests: AtomicU32::new(0),
+            failures: AtomicU32::new(0),
+            told: AtomicBool::new(false),
+        }
     }
 
     /// Whether the version has passed: it is not judged any more.
     pub(super) fn is_over(&self) -> bool {
         self.requests.load(Ordering::Relaxed) >= self.terms.requests
+    }
+
+    /// Says that it has failed, once. When `tell` could not, another request does.
+    pub(super) fn fail(&self, tell: impl FnOnce() -> bool) {
+        if !self.told.swap(true, Ordering::Relaxed) && !tell() {
+            self.told.store(false, Ordering::Relaxed);
+        }
     }
 
     /// Counts a request that has been answered; true when too many have failed by now.

@@ -45,6 +45,11 @@ impl Bucket {
         self.depth.store(depth, Ordering::Relaxed);
     }
 
+    /// Forgives what is owed: it was owed by another rate.
+    pub(super) fn forgive(&self) {
+        self.full_at.store(0, Ordering::Relaxed);
+    }
+
     pub(super) fn is_limited(&self) -> bool {
         self.cost.load(Ordering::Relaxed) != 0
     }

@@ -187,7 +187,15 @@ impl Tenant {
 
     /// Changes what it may have, from any thread. Who has more than that keeps it, and gets no more.
     pub fn set_limits(&self, limits: TenantLimits) {
-        *self.limits.lock().expect("a tenant's limits") = limits;
+        let before =
+            std::mem::replace(&mut *self.limits.lock().expect("a tenant's limits"), limits);
+        if (before.requests_per_second, before.burst) != (limits.requests_per_second, limits.burst)
+        {
+            self.rate.forgive();
+        }
+        if before.cpu_ms_per_second != limits.cpu_ms_per_second {
+            self.cpu.forgive();
+        }
         self.rate.set(cost_of_one(limits.requests_per_second), {
             let burst = u128::from(cost_of_one(limits.requests_per_second));
             u64::try_from(burst * u128::from(limits.burst().max(1))).unwrap_or(u64::MAX)

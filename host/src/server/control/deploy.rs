@@ -23,7 +23,9 @@ impl Desk {
         let digest = component.digest.to_string();
         let version = Version::new(digest.clone(), component.bytes.len() as u64, now());
         let before = self.served(name).cloned();
-        let is_served = self.current(name) == Some(digest.as_str());
+        let record = self.ledger.find(&name.tenant, &name.handler);
+        let moves = deploy.path.is_some() && record.is_some_and(|one| one.path != deploy.path);
+        let is_served = self.current(name) == Some(digest.as_str()) && !moves;
         let outcome = match deploy.intent {
             _ if is_served => "unchanged",
             Intent::Serve => "deployed",
@@ -40,12 +42,15 @@ impl Desk {
             self.store.keep(&digest, &deploy.component).map_err(NotChanged::Store)?;
             let can_go_back = before.is_some() && deploy.intent == Intent::Serve;
             let on_trial = can_go_back.then(|| name.clone());
-            let change = Change { on_trial, ..self.with_versions(ledger) };
+            let is_preview = deploy.intent == Intent::Preview;
+            let change = Change { on_trial, is_preview, ..self.with_versions(ledger) };
             let changed = match deploy.intent {
                 Intent::Check => self.try_out(&change),
                 Intent::Serve | Intent::Preview => self.serve(change),
             };
-            if deploy.intent == Intent::Check || changed.is_err() {
+            // A ledger of which it is not known whether it was written may name the component.
+            let is_known = !matches!(changed, Err(NotChanged::Store(_)));
+            if is_known && (deploy.intent == Intent::Check || changed.is_err()) {
                 self.store.collect(&self.ledger);
             }
             changed?;
@@ -98,7 +103,9 @@ impl Desk {
             (false, None) => {}
             (false, Some(path)) => check_path(path).map_err(Denial::Refused)?,
         }
-        let path = path_of(handler, deploy.path.as_deref());
+        let record = self.ledger.find(tenant, handler);
+        let known = record.and_then(|record| record.path.as_deref());
+        let path = path_of(handler, deploy.path.as_deref().or(known));
         let of_another = self.snapshot.whole_handlers().find(|one| {
             one.config.path.as_ref() == Some(&path)
                 && (one.config.tenant != *tenant || one.config.name != *handler)
@@ -167,8 +174,17 @@ impl Desk {
         let mut ledger = self.ledger.clone();
         ledger.fail(&name.tenant, &name.handler, id, "too many of its first requests failed");
         let back = ledger.roll_back(&name.tenant, &name.handler, None, self.has_own(name));
-        if back.is_ok() && self.serve(self.with_versions(ledger)).is_ok() {
-            self.changed(name, "taken-back");
+        if back.is_err() {
+            // There is nothing to go back to.
+            return;
+        }
+        match self.serve(self.with_versions(ledger)) {
+            Ok(()) => _ = self.changed(name, "taken-back"),
+            Err(reason) => {
+                let line = Line::new("server").text("event", "not-taken-back");
+                let line = line.text("tenant", &name.tenant).text("handler", &name.handler);
+                self.site.log.write(line.text("detail", &Denial::from(reason).to_string()));
+            }
         }
     }
 

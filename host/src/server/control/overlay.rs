@@ -4,9 +4,23 @@ use crate::config::{Config, HandlerConfig, RouteConfig, TargetConfig, path_of_na
 use crate::deployments::{Ledger, Record, State, Store, Version};
 use crate::tenants::{Host, Pattern};
 
+/// Whether versions have host names of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum Previews {
+    /// As `hob.toml` says.
+    With,
+    /// Not now: one of them cannot be served as things are, and must not keep the rest from it.
+    Without,
+}
+
 /// The configuration in which each handler has the version that is to be served, and to which the
 /// handlers are added that `hob.toml` does not have, and the versions that have a host name of their own.
-pub(in crate::server) fn with_versions(config: &Config, ledger: &Ledger, store: &Store) -> Config {
+pub(in crate::server) fn with_versions(
+    config: &Config,
+    ledger: &Ledger,
+    store: &Store,
+    previews: Previews,
+) -> Config {
     let mut config = config.clone();
     for record in &ledger.handlers {
         let known = config
@@ -22,7 +36,7 @@ pub(in crate::server) fn with_versions(config: &Config, ledger: &Ledger, store: 
             }
         }
     }
-    if let Some(host) = config.deploy.preview_host.clone() {
+    if let Some(host) = config.deploy.preview_host.clone().filter(|_| previews == Previews::With) {
         ledger.handlers.iter().for_each(|record| add_previews(&mut config, record, &host, store));
     }
     let mut config = config.without_undeployed();
@@ -50,6 +64,12 @@ fn add_previews(config: &mut Config, record: &Record, host: &str, store: &Store)
         return;
     }
     for version in record.versions.iter().filter(|version| version.state == State::Ready) {
+        let name_of_host = preview_host(&record.tenant, &record.handler, &version.id, host);
+        let host = Host::Exact(name_of_host);
+        // Names with dots in them can come to the same: whose that is, is then no one's to say.
+        if config.routes.iter().any(|route| *route.pattern.host() == host) {
+            continue;
+        }
         let name = preview_name(&record.handler, version);
         let component = Some(store.component(&version.digest));
         let place = config.handlers.len();
@@ -60,9 +80,8 @@ fn add_previews(config: &mut Config, record: &Record, host: &str, store: &Store)
             path: None,
             ..of_handler.clone()
         });
-        let host = preview_host(&record.tenant, &record.handler, &version.id, host);
         config.routes.push(RouteConfig {
-            pattern: Pattern::below("/").at(Host::Exact(host)),
+            pattern: Pattern::below("/").at(host),
             tenant: record.tenant.clone(),
             target: TargetConfig::Handler(place),
             cors: None,
