@@ -32,6 +32,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -41,6 +42,7 @@ use crate::config::Config;
 use crate::deployments::{Ledger, Store};
 use crate::engine::{Cache, ComponentFile, Engines, Ticker, TickerHandle};
 use crate::event_loop::{HostThreads, Lookout, Pending, Settle};
+use crate::limits;
 use crate::observe::{
     HandlerMetrics, HostThreadMetrics, Log, LoopMetrics, ServerMetrics, Timeline,
 };
@@ -320,7 +322,8 @@ impl Server {
             stop: stop.clone(),
             follows_another: predecessor.is_some(),
         };
-        let changes = desk.start(orders).map_err(system("start the thread for changes"))?;
+        let (changes, ended) =
+            desk.start(orders).map_err(system("start the thread for changes"))?;
         let successors = handover.as_deref().map(Successors::listen).transpose()?;
         if let Some(predecessor) = predecessor {
             predecessor.leave().map_err(system("take the place of the hob that serves"))?;
@@ -335,7 +338,12 @@ impl Server {
         drop(stop_others);
         let joined: Vec<_> = others.into_iter().map(JoinHandle::join).collect();
         control.end();
-        let changed = changes.join();
+        // A compilation may take minutes. Nothing is lost when it is left behind: what it is for is written
+        // down when it is done, and then whole.
+        let changed = match ended.recv_timeout(limits::CHANGE_END) {
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+            _ => changes.join(),
+        };
         site.log.close();
         for other in joined {
             match other {

@@ -170,8 +170,15 @@ fn make_token(file: &Path) -> Result<()> {
     let mut random = [0_u8; limits::TOKEN_BYTES_MIN];
     getrandom::fill(&mut random)?;
     let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    // It has its name when it is whole. Another command may have made one meanwhile: that one counts.
+    let unfinished = file.with_extension(std::process::id().to_string());
     let mut options = std::fs::OpenOptions::new();
-    let mut made = options.write(true).create_new(true).mode(0o600).open(file)?;
+    let mut made = options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
     made.write_all(token.as_bytes())?;
-    Ok(())
+    let linked = std::fs::hard_link(&unfinished, file);
+    std::fs::remove_file(&unfinished)?;
+    match linked {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error.into()),
+        _ => Ok(()),
+    }
 }

@@ -44,12 +44,11 @@ pub(super) fn watch(watched: Watched, changed: impl Fn() + Send + 'static) -> Re
         }
     };
     let mut watcher = notify::recommended_watcher(tell).context("cannot watch files")?;
-    let mut known = BTreeSet::new();
-    extend(&mut watcher, &mut known, (watched.folders)())?;
+    extend(&mut watcher, (watched.folders)())?;
     let act = move || {
         while changes.recv().is_ok() && is_over(&changes) {
             // A folder that is new and cannot be watched: what is in it is found with the next change.
-            let _ = extend(&mut watcher, &mut known, (watched.folders)());
+            let _ = extend(&mut watcher, (watched.folders)());
             changed();
         }
     };
@@ -72,20 +71,12 @@ fn is_over(changes: &Receiver<()>) -> bool {
     }
 }
 
-fn extend(
-    watcher: &mut RecommendedWatcher,
-    known: &mut BTreeSet<PathBuf>,
-    folders: BTreeSet<PathBuf>,
-) -> Result<()> {
-    // One that has gone is watched no more, and would be again under its name.
-    known.retain(|folder| folders.contains(folder));
+fn extend(watcher: &mut RecommendedWatcher, folders: BTreeSet<PathBuf>) -> Result<()> {
+    // Also those that are watched: one may have gone and be another by now under its name.
     for folder in folders {
-        if !known.contains(&folder) {
-            watcher
-                .watch(&folder, RecursiveMode::NonRecursive)
-                .with_context(|| format!("cannot watch {}", folder.display()))?;
-            known.insert(folder);
-        }
+        watcher
+            .watch(&folder, RecursiveMode::NonRecursive)
+            .with_context(|| format!("cannot watch {}", folder.display()))?;
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! The bounds of deployments while a server runs.
 
+use std::time::Duration;
+
 /// Versions of one handler that are kept to go back to.
 pub const VERSIONS_KEPT: usize = 10;
 
@@ -37,6 +39,9 @@ pub const TOKEN_BYTES_MAX: usize = 4096;
 
 /// Bytes of a compiler's messages that are shown in a browser.
 pub const BUILD_MESSAGES_BYTES_MAX: usize = 64 * 1024;
+
+/// How long a server that ends waits for a change of what is served that is under way.
+pub const CHANGE_END: Duration = Duration::from_secs(2);
 
 /// How long a command waits for a server: a component of Python's takes a minute to compile.
 pub const OPERATOR_PATIENCE_SECONDS: u64 = 600;

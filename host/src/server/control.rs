@@ -128,9 +128,15 @@ impl From<NotChanged> for Denial {
 }
 
 impl Desk {
-    /// Makes changes on a thread of its own, until it is told to end.
-    pub(super) fn start(mut self, orders: Receiver<Order>) -> io::Result<JoinHandle<()>> {
+    /// Makes changes on a thread of its own, until it is told to end. The receiver is disconnected when
+    /// it has.
+    pub(super) fn start(
+        mut self,
+        orders: Receiver<Order>,
+    ) -> io::Result<(JoinHandle<()>, Receiver<()>)> {
+        let (at_work, ended) = sync_channel(0);
         let attend = move || {
+            let _at_work: SyncSender<()> = at_work;
             give_way_to_loops();
             if self.follows_another {
                 self.catch_up();
@@ -157,7 +163,8 @@ impl Desk {
                 }
             }
         };
-        std::thread::Builder::new().name("control".to_owned()).spawn(attend)
+        let thread = std::thread::Builder::new().name("control".to_owned()).spawn(attend)?;
+        Ok((thread, ended))
     }
 
     /// Does something while no sockets are handed over: the process that gets them reads the ledger then,
@@ -303,7 +310,7 @@ impl Desk {
 impl Control {
     /// Ends the thread once it has done what it was told before.
     pub(super) fn end(&self) {
-        // It fails only when the thread has ended.
-        let _ = self.0.send(Order::End);
+        // It fails when the thread has ended, or has so much to do that it is not waited for.
+        let _ = self.0.try_send(Order::End);
     }
 }
