@@ -369,6 +369,10 @@ fn a_handler_of_hob_toml_without_a_component_waits_for_its_first_deployment() {
     assert_eq!(hob.get("/soon/hello").expect(200).text(), "hello there\n");
     hob.get("/slim/hello").expect(200);
     hob.get("/now/hello").expect(200);
+    // There is nothing behind its first version.
+    let back = hob.operate("POST", "/v1/tenants/t/handlers/later/rollback", &[]);
+    expect_denied(back, 404, "not-found", &["no earlier version"]);
+    assert_eq!(hob.get("/soon/hello").expect(200).text(), "hello there\n");
     // What hob.toml says of it holds.
     hob.get("/soon/spin").expect(503);
     view(hob.operate("DELETE", "/v1/tenants/t/handlers/later", &[]));

@@ -8,7 +8,7 @@ use super::overlay::{path_of, preview_host};
 use super::views::{no_such_handler, shown};
 use super::{Change, Desk, NotChanged};
 use crate::admin::{Answer, ChangeView, Denial, Deploy, DeployView, HandlerName, Intent};
-use crate::config::{Config, check_name, check_path};
+use crate::config::{Config, HandlerConfig, check_name, check_path};
 use crate::deployments::Version;
 use crate::engine::ComponentFile;
 use crate::observe::Line;
@@ -93,7 +93,7 @@ impl Desk {
                 "there is no tenant `{tenant}`; name it in hob.toml, and have that read again"
             )));
         }
-        match (self.has_own(&deploy.name), &deploy.path) {
+        match (self.of_file(&deploy.name).is_some(), &deploy.path) {
             (true, None) => return Ok(()),
             (true, Some(_)) => {
                 return Err(Denial::Refused(format!(
@@ -188,10 +188,15 @@ impl Desk {
         }
     }
 
-    /// Whether `hob.toml` has a version of its own.
-    fn has_own(&self, name: &HandlerName) -> bool {
+    /// The handler as `hob.toml` has it.
+    fn of_file(&self, name: &HandlerName) -> Option<&HandlerConfig> {
         let mut handlers = self.config.handlers.iter();
-        handlers.any(|one| one.tenant == name.tenant && one.name == name.handler)
+        handlers.find(|one| one.tenant == name.tenant && one.name == name.handler)
+    }
+
+    /// Whether `hob.toml` has a version of its own: one that waits for its first deployment has none.
+    fn has_own(&self, name: &HandlerName) -> bool {
+        self.of_file(name).is_some_and(|handler| handler.component.is_some())
     }
 
     fn changed(&self, name: &HandlerName, event: &str) -> serde_json::Value {
