@@ -54,6 +54,10 @@ pub const HOST_THREADS_MAX: usize = 1024;
 /// little beside other programs. Where cores are free it changes nothing.
 pub const NICENESS_BESIDE_LOOPS: i32 = 5;
 
+/// The slice of the core that the thread which interrupts guests asks the kernel for: the shortest that
+/// Linux gives. It runs for some microseconds at a time.
+pub const TICKER_SLICE: Duration = Duration::from_micros(100);
+
 /// Jobs that may wait for a host thread. At a millisecond each that is a second of work for four
 /// threads; whoever comes later is better told so at once.
 pub const HOST_JOBS_MAX: usize = 4096;

@@ -217,11 +217,9 @@ impl Server {
         .map_err(system("make the host threads"))?;
         // Outlives the offload threads: it is what stops a job that computes.
         let lookout = Lookout::default();
-        let wait = {
-            let lookout = lookout.clone();
-            move |tick| lookout.wait(tick)
-        };
-        let ticker = Ticker::start(wait).map_err(system("start the epoch's thread"))?;
+        let of_ticker = lookout.clone();
+        let ticker =
+            Ticker::start(move || of_ticker.begin()).map_err(system("start the epoch's thread"))?;
         ticker.handle().tick_for(engines.made());
         let tls = Arc::<OnceLock<Tls>>::default();
         let mut assembly = Assembly {

@@ -1,13 +1,16 @@
 //! A server whose place another process takes, with no request lost: by a path that both are given, or by
 //! sockets that systemd holds.
 
+use std::io::Write;
 use std::net::TcpListener;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
 use crate::harness::{
-    END_OF_BODY, Hob, Scratch, TOKEN, TOKEN_TABLE, compile_cache, get, greeter, guest, hob,
-    unfinished, view,
+    END_OF_BODY, Hob, Scratch, TOKEN, TOKEN_TABLE, compile_cache, component, get, greeter, guest,
+    hob, unfinished, view,
 };
 
 /// A server that can be started again beside itself.
@@ -28,13 +31,10 @@ impl Place {
              {server}\n{TOKEN_TABLE}{}",
             guest("kitchen").toml()
         );
-        let file = self.scratch.file("hob.toml", text);
+        self.scratch.file("hob.toml", text);
         let mut command = hob();
         // A Unix socket's path is short, and the folder's is not.
-        command
-            .current_dir(self.scratch.path())
-            .arg("serve")
-            .arg(file.file_name().expect("a name"));
+        command.current_dir(self.scratch.path()).args(["serve", "hob.toml"]);
         command.args(["--cache", compile_cache()]);
         Hob::start(command, Vec::new(), None)
     }
@@ -103,6 +103,33 @@ fn no_request_fails_while_processes_follow_one_another() {
             assert!(client.join().expect("no request failed") > 0);
         }
     });
+}
+
+#[test]
+fn what_is_deployed_while_the_next_process_starts_is_served_by_that_too() {
+    let place = Place::new();
+    let mut first = place.start("");
+    // The next process comes to this file when it has read which versions there are.
+    let late = place.scratch.join("late.wasm");
+    mknodat(CWD, &late, FileType::Fifo, Mode::RWXU, 0).expect("a pipe");
+    let second = std::thread::scope(|scope| {
+        let second = scope
+            .spawn(|| place.start("[[handler]]\nname = \"late\"\ncomponent = \"late.wasm\"\n"));
+        let mut pipe = std::fs::OpenOptions::new().write(true).open(&late).expect("a reader");
+        view(first.deploy("kitchen", &greeter("kitchen", "there")));
+        assert_eq!(first.greeting("kitchen"), "there");
+        let component = std::fs::read(component("kitchen-0-3")).expect("a component");
+        pipe.write_all(&component).expect("a reader");
+        drop(pipe);
+        second.join().expect("a server")
+    });
+    assert!(first.wait().success());
+    // It catches up beside the requests that it takes already; a change of its own comes after that.
+    view(second.operate("GET", "/v1/handlers", &[]));
+    assert_eq!(second.greeting("kitchen"), "there");
+    second.expect_hello("late");
+    view(second.operate("POST", "/v1/tenants/default/handlers/kitchen/rollback", &[]));
+    assert_eq!(second.greeting("kitchen"), "world");
 }
 
 #[test]

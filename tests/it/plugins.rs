@@ -190,7 +190,7 @@ fn a_client_that_leaves_ends_the_call_of_what_is_behind() {
 #[test]
 fn a_failure_behind_that_is_passed_on_is_answered_as_the_one_it_was() {
     let handlers = every_mode(&KITCHENS).into_iter();
-    let handlers = handlers.map(|one| one.limits("cpu_ms = 100, wall_ms = 400"));
+    let handlers = handlers.map(|one| one.limits("cpu_ms = 100, wall_ms = 1500"));
     let hob = Serve::new(behind(handlers.collect(), &["a", "b"])).start();
     for name in hob.names() {
         for (behaviour, status, code) in [

@@ -123,8 +123,8 @@ impl HostBuilder {
         let host_threads = host_threads.map_err(system("make the host threads"))?;
         let lookout = Lookout::default();
         let of_ticker = lookout.clone();
-        let ticker = Ticker::start(move |tick| of_ticker.wait(tick))
-            .map_err(system("start the epoch's thread"))?;
+        let ticker =
+            Ticker::start(move || of_ticker.begin()).map_err(system("start the epoch's thread"))?;
         let event_loop = EventLoop::new(Clock::Real, Arc::default());
         let event_loop = event_loop.map_err(system("make the event loop"))?;
         lookout.add(&event_loop);

@@ -39,17 +39,20 @@ struct State {
 }
 
 impl Ticker {
-    /// Ticks, for no engine yet. `wait` ends after the time it is given, or before, when a guest is to be
+    /// Ticks, for no engine yet, on a thread of its own, where `begin` is called first. What that gives is
+    /// called for each tick: it returns after the time it is told, or before, when a guest is to be
     /// interrupted at once.
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(wait: impl Fn(Duration) + Send + 'static) -> std::io::Result<Self> {
+    pub fn start<W: Fn(Duration)>(
+        begin: impl FnOnce() -> W + Send + 'static,
+    ) -> std::io::Result<Self> {
         let state = Arc::new(State::default());
         let of_thread = state.clone();
         let thread = thread::Builder::new()
             .name("epoch-ticker".to_owned())
-            .spawn(move || tick(&of_thread, wait))?;
+            .spawn(move || tick(&of_thread, begin()))?;
         let handle = TickerHandle { state, thread: thread.thread().clone() };
         Ok(Ticker { handle, thread: Some(thread) })
     }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::EventLoop;
+use super::priority::go_before_loops;
 use super::remote::Shared;
 use crate::limits;
 
@@ -29,13 +30,13 @@ struct Watched {
 }
 
 /// What a look at the loops has shown.
-enum Sight {
-    /// No loop is with a guest that could be told to step back.
-    Nothing,
-    /// A guest was told so and has not come to it yet, or its loop is about to see for itself.
-    UnderWay,
-    /// These are to be looked at.
-    Watch(Vec<(Arc<mio::Registry>, Arc<Shared>)>),
+#[derive(Default)]
+struct Sight {
+    /// Whether a guest was told to step back and has not come to it yet, or its loop is about to see for
+    /// itself.
+    is_under_way: bool,
+    /// Those with a guest that could be told.
+    watched: Vec<(Arc<mio::Registry>, Arc<Shared>)>,
 }
 
 impl Lookout {
@@ -46,37 +47,42 @@ impl Lookout {
         self.loops.lock().expect("loops").push(Watched { epoll, shared });
     }
 
-    /// Waits for as long as this, or until a guest is to step back: the loop it is on is wanted.
-    #[expect(clippy::disallowed_methods, reason = "runs on the thread that interrupts guests")]
-    pub fn wait(&self, tick: Duration) {
-        match self.look() {
-            Sight::Nothing => std::thread::sleep(tick),
-            Sight::UnderWay => std::thread::sleep(limits::SLICE_WHEN_WANTED),
-            Sight::Watch(loops) => watch(&loops, tick),
-        }
+    /// To be called once, on the thread that interrupts guests: gives what that thread waits by. It waits
+    /// for as long as it is told, or until a guest is to step back, for the loop it is on is wanted.
+    pub fn begin(self) -> impl Fn(Duration) {
+        go_before_loops();
+        move |tick| self.wait(tick)
+    }
+
+    fn wait(&self, tick: Duration) {
+        let Sight { is_under_way, watched } = self.look();
+        let time = if is_under_way { limits::SLICE_WHEN_WANTED } else { tick };
+        watch(&watched, time);
     }
 
     fn look(&self) -> Sight {
         let mut loops = self.loops.lock().expect("loops");
         loops.retain(|one| one.shared.strong_count() > 0);
-        let mut watched = Vec::new();
+        let mut sight = Sight::default();
         for one in &*loops {
             let Some(shared) = one.shared.upgrade() else { continue };
             if shared.wanted.load(Ordering::Relaxed) {
-                return Sight::UnderWay;
-            }
-            if shared.granting.load(Ordering::Relaxed) {
-                watched.push((one.epoll.clone(), shared));
+                sight.is_under_way = true;
+            } else if shared.granting.load(Ordering::Relaxed) {
+                sight.watched.push((one.epoll.clone(), shared));
             }
         }
-        if watched.is_empty() { Sight::Nothing } else { Sight::Watch(watched) }
+        sight
     }
 }
 
 /// A loop that is not with a guest any more sees by itself what there is.
 #[expect(clippy::disallowed_methods, reason = "runs on the thread that interrupts guests")]
-fn watch(loops: &[(Arc<mio::Registry>, Arc<Shared>)], tick: Duration) {
-    let timeout = Timespec { tv_sec: 0, tv_nsec: tick.subsec_nanos().into() };
+fn watch(loops: &[(Arc<mio::Registry>, Arc<Shared>)], time: Duration) {
+    if loops.is_empty() {
+        return std::thread::sleep(time);
+    }
+    let timeout = Timespec { tv_sec: 0, tv_nsec: time.subsec_nanos().into() };
     let fds = loops.iter().map(|(epoll, _)| PollFd::from_borrowed_fd(epoll.as_fd(), PollFlags::IN));
     let mut fds: Vec<_> = fds.collect();
     if !matches!(poll(&mut fds, Some(&timeout)), Ok(1..)) {

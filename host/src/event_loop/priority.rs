@@ -2,6 +2,28 @@
 
 use crate::limits;
 
+/// Has the calling thread take the core from a loop as soon as it wakes, for good; it must want little of
+/// it. The kernel lets a thread that runs go on for a slice of its own, of some milliseconds, before one
+/// that wakes has its turn, unless that one's slices are shorter
+/// ([`EEVDF`](https://docs.kernel.org/scheduler/sched-eevdf.html), Linux 6.12 and later).
+///
+/// A system that refuses leaves the thread as it is, which is right and only slower.
+pub(super) fn go_before_loops() {
+    let attributes = libc::sched_attr {
+        size: size_of::<libc::sched_attr>() as u32,
+        sched_policy: libc::SCHED_OTHER as u32,
+        sched_flags: 0,
+        sched_nice: rustix::process::getpriority_process(None).unwrap_or(0),
+        sched_priority: 0,
+        sched_runtime: limits::TICKER_SLICE.as_nanos() as u64,
+        sched_deadline: 0,
+        sched_period: 0,
+    };
+    // SAFETY: sched_setattr(2) reads `size` bytes at the address, which are those of `attributes`, and
+    // keeps none of it. It changes how the calling thread (0) is scheduled and nothing else.
+    unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0_u32) };
+}
+
 /// Has the calling thread give way to the loops, for good. To be called once, by a thread that works
 /// beside them, as it starts: the loop that hands out the work must not wait for it. With a core to
 /// itself the thread is as fast as before.
