@@ -90,25 +90,57 @@ impl Code {
     ) -> Result<Self, StartError> {
         let (store, ledger) =
             Store::open(&config.deployments_folder()).map_err(StartError::Deployments)?;
-        let engines = Engines::default();
-        let mut builder = Builder {
-            engines: &engines,
-            cache: &cache,
-            additions: &additions,
-            compiling: &mut compiling,
+        let mut code = Code {
+            engines: Engines::default(),
+            cache,
+            additions,
+            store,
+            ledger,
+            whole: Config::default(),
+            deployed: Deployed::default(),
         };
-        let mut build = |previews| {
-            let whole = control::with_versions(config, &ledger, &store, previews);
-            let deployed = builder.deploy(&whole, &Deployed::default(), Files::MayHaveChanged)?;
+        code.read_versions(config, &mut compiling)?;
+        Ok(code)
+    }
+
+    /// Takes in what the process whose place this one takes has deployed since the ledger was read here.
+    /// That process changes nothing any more.
+    ///
+    /// # Errors
+    /// When one of the versions cannot be served.
+    fn catch_up(&mut self, config: &Config) -> Result<(), StartError> {
+        let ledger = self.store.read().map_err(StartError::Deployments)?;
+        if ledger == self.ledger {
+            return Ok(());
+        }
+        self.ledger = ledger;
+        self.read_versions(config, &mut |_| ())
+    }
+
+    /// Makes code of what the ledger says. What is here already is taken as it is.
+    fn read_versions(
+        &mut self,
+        config: &Config,
+        compiling: &mut dyn FnMut(&ComponentFile),
+    ) -> Result<(), StartError> {
+        let mut builder = Builder {
+            engines: &self.engines,
+            cache: &self.cache,
+            additions: &self.additions,
+            compiling,
+        };
+        let mut read = |previews| {
+            let whole = control::with_versions(config, &self.ledger, &self.store, previews);
+            let deployed = builder.deploy(&whole, &self.deployed, Files::AreTheSame)?;
             Ok((whole, deployed))
         };
         // What is only kept must not keep the rest from being served.
-        let built = build(Previews::With);
-        let (whole, deployed) = match config.deploy.preview_host {
-            Some(_) => built.or_else(|_| build(Previews::Without))?,
-            None => built?,
+        let found = read(Previews::With);
+        (self.whole, self.deployed) = match config.deploy.preview_host {
+            Some(_) => found.or_else(|_| read(Previews::Without))?,
+            None => found?,
         };
-        Ok(Code { engines, cache, additions, store, ledger, whole, deployed })
+        Ok(())
     }
 }
 
@@ -179,14 +211,18 @@ impl Server {
     /// Binds the addresses. `read_config` reads the configuration again, when that is asked for.
     ///
     /// # Errors
-    /// When an address is in use or not ours.
+    /// When an address is in use or not ours, or when what the process before this one has deployed
+    /// meanwhile cannot be served.
     pub fn bind(
         config: Config,
         read_config: ReadConfig,
-        code: Code,
+        mut code: Code,
         log: Log,
     ) -> Result<Self, StartError> {
         let listeners = Listeners::open(&config)?;
+        if listeners.predecessor.is_some() {
+            code.catch_up(&config)?;
+        }
         let local = |listener: &TcpListener| {
             listener.local_addr().map_err(|error| StartError::Listen(config.listen, error))
         };
@@ -318,7 +354,6 @@ impl Server {
             deployed,
             snapshot,
             stop: stop.clone(),
-            follows_another: predecessor.is_some(),
         };
         let (changes, ended) =
             desk.start(orders).map_err(system("start the thread for changes"))?;

@@ -286,7 +286,7 @@ fn a_version_that_fails_its_first_requests_is_taken_back() {
         hob.get("/kitchen-0-2/trap").expect(500);
     }
     let line = hob.wait_for_line(|line| line["event"] == "taken-back");
-    assert_eq!(line["handler"], "kitchen-0-2");
+    assert_eq!((&line["handler"], &line["failed"]), (&json!("kitchen-0-2"), &deployed["version"]));
     assert_eq!(hob.greeting("kitchen-0-2"), "world");
     let path = "/v1/tenants/default/handlers/kitchen-0-2/versions";
     let versions = view(hob.operate("GET", path, &[]));

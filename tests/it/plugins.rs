@@ -342,6 +342,35 @@ fn a_plugin_that_is_deployed_anew_is_used_by_the_next_request() {
     hob.get("/late/hello").expect(401);
 }
 
+/// The component of a plug-in of these tests, and nothing but another version of it.
+fn another_version(name: &str) -> Vec<u8> {
+    let mut bytes = std::fs::read(component(name)).expect("a component");
+    // A custom section, of the name `x` and without content.
+    bytes.extend([0, 2, 1, b'x']);
+    bytes
+}
+
+#[test]
+fn a_version_of_a_plugin_is_taken_back_for_its_own_failures_and_no_others() {
+    let place = Place::new("", &[guest("kitchen").behind(&["a"]), plugin("a")]);
+    let hob = place.start();
+    let deployed = view(hob.deploy("a", &another_version("relay")));
+    assert_eq!(deployed["outcome"], "deployed", "{deployed}");
+    let path = "/v1/tenants/default/handlers/a/versions";
+    let is_served = || view(hob.operate("GET", path, b""))["versions"][0]["current"].clone();
+    for _ in 0..20 {
+        ask(&hob, "/kitchen/trap", "").expect(500);
+    }
+    assert_eq!(is_served(), true);
+    for _ in 0..100 {
+        ask(&hob, "/kitchen/hello", "a=trap").expect(500);
+    }
+    let line = hob.wait_for_line(|line| line["event"] == "taken-back");
+    assert_eq!((&line["handler"], &line["failed"]), (&"a".into(), &deployed["version"]), "{line}");
+    assert_eq!(is_served(), false);
+    ask(&hob, "/kitchen/hello", "").expect(200);
+}
+
 #[test]
 fn a_reload_puts_a_plugin_before_a_handler() {
     let place = Place::new("", &[guest("kitchen").isolation("shared"), plugin("gate")]);

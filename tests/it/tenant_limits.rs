@@ -2,7 +2,7 @@
 //! neighbours are served as before.
 
 use crate::failures::expect_failure;
-use crate::harness::{Guest, Hob, Response, Serve, chunked, get, guest, post};
+use crate::harness::{Client, Guest, Hob, Response, Serve, chunked, get, guest, post};
 
 const KITCHENS: [&str; 3] = ["kitchen", "kitchen-0-2", "kitchen-0-3"];
 
@@ -105,6 +105,54 @@ fn a_request_waits_for_a_place_and_has_it_in_the_order_it_came() {
         let metrics = hob.metrics();
         assert_eq!(metrics.beginning("hob_tenant_refused_total{").count(), 0);
     });
+}
+
+/// Connections of which each loop has some; the kernel spreads them.
+fn on_both_loops(hob: &Hob) -> Vec<Client> {
+    let mut clients = Vec::new();
+    loop {
+        clients.push(hob.client());
+        clients.last_mut().expect("a client").exchange(get("/other/hello")).expect(200);
+        let metrics = hob.metrics();
+        let open = |index| metrics.get(&format!("hob_connections{{loop=\"{index}\"}}"));
+        if open(0) >= 3.0 && open(1) >= 3.0 {
+            return clients;
+        }
+        assert!(clients.len() < 200, "the kernel does not spread them");
+    }
+}
+
+#[test]
+fn a_limit_holds_for_all_loops_together_and_a_place_goes_from_one_to_another() {
+    for name in KITCHENS {
+        let limited = guest(name).named("limited").tenant("limited");
+        let other = guest("kitchen").named("other").tenant("other");
+        let hob = Serve::new([limited, other])
+            .server("loops = 2")
+            .tenant("limited", "requests_in_flight = 2, queue = 200, queue_ms = 3600000")
+            .start();
+        let mut clients = on_both_loops(&hob);
+        let of_limited = |name: &str, count: f64| {
+            let name = format!("hob_tenant_requests_{name}");
+            hob.wait_for_metrics(|m| m.of_tenant("limited", &name) == count);
+        };
+        let mut holding: Vec<_> = (0..2).map(|_| hob.client()).collect();
+        holding.iter_mut().for_each(|client| client.send(get("/limited/sleep?ms=3600000")));
+        of_limited("in_flight", 2.0);
+        clients.iter_mut().for_each(|client| client.send(get("/limited/hello")));
+        of_limited("queued", clients.len() as f64);
+        of_limited("in_flight", 2.0);
+        // One place is enough for all of them, whichever loop they are on.
+        drop(holding.pop());
+        for client in &mut clients {
+            assert_eq!(client.response().expect(200).text(), "hello world\n");
+        }
+        of_limited("queued", 0.0);
+        of_limited("in_flight", 1.0);
+        drop(holding);
+        of_limited("in_flight", 0.0);
+        assert_eq!(hob.metrics().beginning("hob_tenant_refused_total{").count(), 0);
+    }
 }
 
 #[test]

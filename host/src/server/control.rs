@@ -94,8 +94,6 @@ pub(super) struct Desk {
     pub(super) deployed: Deployed,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) stop: Stop,
-    /// Whether this process takes the place of another, which may have deployed meanwhile.
-    pub(super) follows_another: bool,
 }
 
 /// What is to be served from now on.
@@ -138,9 +136,6 @@ impl Desk {
         let attend = move || {
             let _at_work: SyncSender<()> = at_work;
             give_way_to_loops();
-            if self.follows_another {
-                self.catch_up();
-            }
             for order in &orders {
                 match order {
                     Order::Operate(operation, settle) => {
@@ -179,26 +174,6 @@ impl Desk {
             self.loops.abandon();
             Err(Denial::Failed("the change has failed by a fault of hob's own".to_owned()))
         })
-    }
-
-    /// Serves what the process before this one has deployed since its ledger was read here.
-    fn catch_up(&mut self) {
-        let ledger = match self.store.read() {
-            Ok(ledger) if ledger == self.ledger => return,
-            Ok(ledger) => ledger,
-            Err(error) => {
-                let line = Line::new("server").text("event", "ledger-unread");
-                self.site.log.write(line.text("detail", &error.to_string()));
-                return;
-            }
-        };
-        // It is written down already, and not this process's to write yet.
-        let before = std::mem::replace(&mut self.ledger, ledger.clone());
-        if let Err(reason) = self.serve(self.with_versions(ledger)) {
-            self.ledger = before;
-            let line = Line::new("server").text("event", "ledger-not-served");
-            self.site.log.write(line.text("detail", &Denial::from(reason).to_string()));
-        }
     }
 
     /// The same with other versions.

@@ -56,7 +56,7 @@ impl Desk {
             changed?;
         }
         if ["deployed", "previewed"].contains(&outcome) {
-            self.note(name, outcome, Some(&id));
+            self.note(name, outcome, Some(&id), None);
         }
         let preview = self.config.deploy.preview_host.as_ref();
         let preview = preview.map(|host| preview_host(&name.tenant, &name.handler, &id, host));
@@ -179,7 +179,10 @@ impl Desk {
             return;
         }
         match self.serve(self.with_versions(ledger)) {
-            Ok(()) => _ = self.changed(name, "taken-back"),
+            Ok(()) => {
+                let now = self.served(name).map(|one| version_of(one));
+                self.note(name, "taken-back", now.as_deref(), Some(id));
+            }
             Err(reason) => {
                 let line = Line::new("server").text("event", "not-taken-back");
                 let line = line.text("tenant", &name.tenant).text("handler", &name.handler);
@@ -201,18 +204,18 @@ impl Desk {
 
     fn changed(&self, name: &HandlerName, event: &str) -> serde_json::Value {
         let version = self.served(name).map(|one| version_of(one));
-        self.note(name, event, version.as_deref());
+        self.note(name, event, version.as_deref(), None);
         let (tenant, handler) = (name.tenant.clone(), name.handler.clone());
         shown(ChangeView { tenant, handler, version })
     }
 
-    fn note(&self, name: &HandlerName, event: &str, version: Option<&str>) {
+    /// Says which version is served now, and which has failed.
+    fn note(&self, name: &HandlerName, event: &str, version: Option<&str>, failed: Option<&str>) {
         let line = Line::new("server").text("event", event).text("tenant", &name.tenant);
         let line = line.text("handler", &name.handler);
-        self.site.log.write(match version {
-            Some(version) => line.text("version", version),
-            None => line,
-        });
+        let versions = [("version", version), ("failed", failed)];
+        let said = versions.into_iter().filter_map(|(key, version)| Some((key, version?)));
+        self.site.log.write(said.fold(line, |line, (key, version)| line.text(key, version)));
     }
 }
 
