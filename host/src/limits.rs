@@ -12,6 +12,7 @@ mod plugging;
 mod routing;
 mod tenancy;
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 pub use compression::*;
@@ -53,6 +54,10 @@ pub const HOST_THREADS_MAX: usize = 1024;
 /// one of them has three quarters of it. More would leave work whose time is limited by the clock too
 /// little beside other programs. Where cores are free it changes nothing.
 pub const NICENESS_BESIDE_LOOPS: i32 = 5;
+
+/// How late, in nanoseconds, the kernel may wake the thread that interrupts guests, to wake others with it:
+/// as little as can be said, for a guest that is to step back has others wait.
+pub const TICKER_SLACK_NS: NonZeroU64 = NonZeroU64::MIN;
 
 /// The slice of the core that the thread which interrupts guests asks the kernel for: the shortest that
 /// Linux gives. It runs for some microseconds at a time.

@@ -35,7 +35,8 @@ struct Sight {
     /// Whether a guest was told to step back and has not come to it yet, or its loop is about to see for
     /// itself.
     is_under_way: bool,
-    /// Those with a guest that could be told.
+    /// Those with guests that could be told: one that runs, or that waits for its turn and may have it at
+    /// any moment.
     watched: Vec<(Arc<mio::Registry>, Arc<Shared>)>,
 }
 
@@ -68,7 +69,7 @@ impl Lookout {
             let Some(shared) = one.shared.upgrade() else { continue };
             if shared.wanted.load(Ordering::Relaxed) {
                 sight.is_under_way = true;
-            } else if shared.granting.load(Ordering::Relaxed) {
+            } else if shared.granting.load(Ordering::Relaxed) || shared.has_heavy() {
                 sight.watched.push((one.epoll.clone(), shared));
             }
         }

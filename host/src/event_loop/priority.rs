@@ -2,8 +2,8 @@
 
 use crate::limits;
 
-/// Has the calling thread take the core from a loop as soon as it wakes, for good; it must want little of
-/// it. The kernel lets a thread that runs go on for a slice of its own, of some milliseconds, before one
+/// Has the calling thread wake when it is due, and take the core from a loop as soon as it wakes, for good;
+/// it must want little of it. The kernel lets a thread that runs go on for a slice of its own, of some milliseconds, before one
 /// that wakes has its turn, unless that one's slices are shorter
 /// ([`EEVDF`](https://docs.kernel.org/scheduler/sched-eevdf.html), Linux 6.12 and later).
 ///
@@ -19,6 +19,7 @@ pub(super) fn go_before_loops() {
         sched_deadline: 0,
         sched_period: 0,
     };
+    let _ = rustix::thread::set_current_timer_slack(Some(limits::TICKER_SLACK_NS));
     // SAFETY: sched_setattr(2) reads `size` bytes at the address, which are those of `attributes`, and
     // keeps none of it. It changes how the calling thread (0) is scheduled and nothing else.
     unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0_u32) };

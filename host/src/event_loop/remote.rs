@@ -76,9 +76,14 @@ impl Shared {
         }
     }
 
+    /// Whether a guest waits for its turn.
+    pub(super) fn has_heavy(&self) -> bool {
+        !self.heavy.lock().expect("heavy queue").is_empty()
+    }
+
     pub(super) fn has_work(&self) -> bool {
         !self.ready.lock().expect("ready queue").is_empty()
-            || !self.heavy.lock().expect("heavy queue").is_empty()
+            || self.has_heavy()
             || !self.inbox.lock().expect("inbox").is_empty()
     }
 
