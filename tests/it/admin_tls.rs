@@ -69,9 +69,11 @@ fn requests_are_answered_however_they_are_cut_into_records() {
         client.send([*byte]);
     }
     assert_eq!(client.response().expect(200).text(), "ready\n");
-    // The last one comes with the end.
-    client.send(get("/healthz").replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n"));
-    client.finish();
+    // The end of one and the beginning of the next in one record, and a last one.
+    let (all, closing) = (get("/healthz").repeat(2), "\r\nconnection: close\r\n\r\n");
+    client.send(&all[..all.len() / 2 + 10]);
+    client.response().expect(200);
+    client.send(all[all.len() / 2 + 10..].replace("\r\n\r\n", closing));
     client.response().expect(200);
     client.expect_closed();
 }

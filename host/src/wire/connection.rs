@@ -115,7 +115,7 @@ pub(super) async fn serve<S: Service>(
                 None => return,
             },
             Ended::Dormant => {
-                poll_fn(|cx| Poll::Ready(channel.borrow_mut().stream.bid_farewell(cx))).await;
+                poll_fn(|cx| channel.borrow_mut().stream.poll_farewell(cx)).await;
                 return;
             }
             Ended::Refused(fault) => {

@@ -110,12 +110,13 @@ impl Stream {
         }
     }
 
-    /// Before an idle connection is closed: over TLS whoever reads can tell an end from a cut. What the
-    /// kernel does not take at once is not waited for.
-    pub(super) fn bid_farewell(&mut self, cx: &mut Context<'_>) {
+    /// Before an idle connection is closed: over TLS whoever reads can tell an end from a cut. Always ready,
+    /// for what the kernel does not take at once is not waited for.
+    pub(super) fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Stream::Secure(tls) = self {
             let _ = Pin::new(&mut **tls).poll_shutdown(cx);
         }
+        Poll::Ready(())
     }
 
     /// Whether a write or flush that is not ready has got something out all the same, since this was asked

@@ -134,7 +134,8 @@ impl Client {
             session.send_close_notify();
             session.complete_io(&mut self.stream).expect("the server takes what is sent");
         }
-        self.stream.shutdown(Shutdown::Write).expect("a socket");
+        // It fails when the server was faster.
+        let _ = self.stream.shutdown(Shutdown::Write);
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
