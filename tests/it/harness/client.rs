@@ -181,6 +181,12 @@ impl Client {
         }
     }
 
+    /// Has the kernel keep little for it that it has not read.
+    pub(crate) fn takes_little_at_once(&self) {
+        let socket = socket2::SockRef::from(&self.stream);
+        socket.set_recv_buffer_size(64 * 1024).expect("a socket");
+    }
+
     /// Leaves with a reset, as a process does that is killed.
     pub(crate) fn reset(self) {
         socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).expect("a socket");
