@@ -18,11 +18,11 @@ pub struct CertificateFiles {
 }
 
 /// A certificate and its key, ready to be shown.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Certified(Arc<ServerConfig>);
 
 /// What a listener shows to those who connect from now on. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Identity(Arc<RwLock<Certified>>);
 
 /// Why files are no certificate. The message says which, and what is wrong with it.
