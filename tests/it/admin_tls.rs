@@ -79,7 +79,7 @@ fn requests_are_answered_however_they_are_cut_into_records() {
 }
 
 #[test]
-fn what_is_decrypted_already_wakes_a_connection_that_has_given_back_its_buffers() {
+fn a_request_behind_one_that_takes_long_waits_where_it_is_decrypted() {
     // At rest is whoever has been so for as long as an idle connection is kept.
     let certificate = Certificate::new();
     let place = place(&certificate, "data = \"kept\"");
@@ -91,16 +91,25 @@ fn what_is_decrypted_already_wakes_a_connection_that_has_given_back_its_buffers(
     // From now on a reload waits until someone writes a secret.
     place.add("[[handler]]\nname = \"late\"\nsecrets = { S = { file = \"fifo\" } }\n");
     let mut client = certificate.client(&hob);
-    client.send([operation("POST", "/v1/reload", &[]), get("/readyz").into_bytes()].concat());
+    let mut piped = certificate.client(&hob);
+    client.send(operation("POST", "/v1/reload", &[]));
+    piped.send([operation("GET", "/v1/handlers", &[]), get("/readyz").into_bytes()].concat());
     // Those who came later and are closed for their rest show that the first has had its own.
-    for _ in 0..3 {
-        let mut idle = certificate.client(&hob);
-        idle.exchange(get("/healthz")).expect(200);
-        idle.expect_closed();
-    }
+    let others_rest = || {
+        for _ in 0..3 {
+            let mut idle = certificate.client(&hob);
+            idle.exchange(get("/healthz")).expect(200);
+            idle.expect_closed();
+        }
+    };
+    others_rest();
+    client.send(get("/readyz"));
+    others_rest();
     fs::write(&fifo, "a secret").expect("someone reads");
-    view(client.response());
-    assert_eq!(client.response().expect(200).text(), "ready\n");
+    for client in [&mut client, &mut piped] {
+        view(client.response());
+        assert_eq!(client.response().expect(200).text(), "ready\n");
+    }
 }
 
 #[test]
