@@ -5,6 +5,7 @@ mod cors;
 mod deploy;
 mod grants;
 mod handler;
+mod listeners;
 mod module;
 mod path;
 mod plugin;
@@ -17,7 +18,7 @@ mod spanned;
 mod tenant;
 mod undeployed;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,7 +38,7 @@ pub use tenant::TenantConfig;
 use crate::handlers::GuestLimits;
 use crate::limits;
 use crate::tenants::TenantLimits;
-use crate::wire::WireLimits;
+use crate::wire::{CertificateFiles, WireLimits};
 use spanned::Spanned;
 
 /// What a server is told to do.
@@ -47,6 +48,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where its second listener listens, if it has one.
     pub admin: Option<SocketAddr>,
+    /// The files of its certificate, if it speaks TLS.
+    pub admin_certificate: Option<CertificateFiles>,
     /// Threads for blocking work.
     pub host_threads: usize,
     /// Threads for offloaded jobs; there when there are modules.
@@ -93,6 +96,7 @@ impl Default for Config {
         Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             admin: Some(SocketAddr::from(([127, 0, 0, 1], 8081))),
+            admin_certificate: None,
             host_threads: limits::HOST_THREADS,
             offload_threads: offload_threads(),
             loops: 1,
@@ -166,6 +170,10 @@ struct File {
 struct Server {
     listen: Option<Spanned<String>>,
     admin: Option<Spanned<String>>,
+    /// The certificate of the second listener, which then speaks HTTPS: a file in PEM.
+    admin_certificate: Option<Spanned<PathBuf>>,
+    /// The key of that certificate: a file in PEM.
+    admin_key: Option<Spanned<PathBuf>>,
     host_threads: Option<Spanned<usize>>,
     offload_threads: Option<Spanned<usize>>,
     loops: Option<Spanned<usize>>,
@@ -227,14 +235,6 @@ impl Config {
         self.deployments_folder().join("token")
     }
 
-    /// The two addresses, when no server could listen on both of them.
-    pub fn listeners_that_collide(&self) -> Option<(SocketAddr, SocketAddr)> {
-        let (listen, admin) = (self.listen, self.admin?);
-        let is_one_port = listen.port() == admin.port() && listen.port() != 0;
-        (is_one_port && (covers(listen.ip(), admin.ip()) || covers(admin.ip(), listen.ip())))
-            .then_some((listen, admin))
-    }
-
     /// Checks the text of a file at this path.
     ///
     /// # Errors
@@ -257,12 +257,6 @@ impl Config {
             Err(ConfigError { faults: checker.faults })
         }
     }
-}
-
-/// Whether a socket bound to `one` takes what is sent to `other`. That of all addresses of version 6
-/// takes those of version 4 too.
-fn covers(one: IpAddr, other: IpAddr) -> bool {
-    one == other || (one.is_unspecified() && (one.is_ipv6() || other.is_ipv4()))
 }
 
 /// Adds to an unknown key the known one that looks most like it, and to a key that comes twice
@@ -320,6 +314,8 @@ impl Checker<'_> {
         let Server {
             listen,
             admin,
+            admin_certificate,
+            admin_key,
             host_threads,
             offload_threads,
             loops,
@@ -351,6 +347,7 @@ impl Checker<'_> {
         Config {
             listen: listen.unwrap_or(defaults.listen),
             admin,
+            admin_certificate: self.admin_certificate(admin_certificate, admin_key),
             host_threads: self.number(
                 "server.host_threads",
                 host_threads,

@@ -44,9 +44,9 @@ use crate::engine::{Cache, ComponentFile, Engines, Ticker, TickerHandle};
 use crate::event_loop::{HostThreads, Lookout, Pending, Settle};
 use crate::limits;
 use crate::observe::{
-    HandlerMetrics, HostThreadMetrics, Log, LoopMetrics, ServerMetrics, Timeline,
+    HandlerMetrics, HostThreadMetrics, Line, Log, LoopMetrics, ServerMetrics, Timeline,
 };
-use crate::wire::Tls;
+use crate::wire::{CertificateFiles, Identity, Tls};
 use assembly::Assembly;
 use control::{Desk, Previews, control};
 use descriptors::connections_allowed;
@@ -155,6 +155,8 @@ pub struct Server {
     code: Code,
     log: Log,
     listeners: Listeners,
+    /// What the second listener shows, if it speaks TLS.
+    identity: Option<Identity>,
 }
 
 /// Stops a server: the first call counts. Cheap to clone.
@@ -211,14 +213,16 @@ impl Server {
     /// Binds the addresses. `read_config` reads the configuration again, when that is asked for.
     ///
     /// # Errors
-    /// When an address is in use or not ours, or when what the process before this one has deployed
-    /// meanwhile cannot be served.
+    /// When an address is in use or not ours, a certificate cannot be used, or what the process before this
+    /// one has deployed meanwhile cannot be served.
     pub fn bind(
         config: Config,
         read_config: ReadConfig,
         mut code: Code,
         log: Log,
     ) -> Result<Self, StartError> {
+        let certificate = config.admin_certificate.as_ref().map(CertificateFiles::read);
+        let identity = certificate.transpose().map_err(StartError::Certificate)?.map(Identity::new);
         let listeners = Listeners::open(&config)?;
         if listeners.predecessor.is_some() {
             code.catch_up(&config)?;
@@ -228,7 +232,7 @@ impl Server {
         };
         let address = local(&listeners.public[0])?;
         let admin_address = listeners.admin.as_ref().map(local).transpose()?;
-        Ok(Server { address, admin_address, config, read_config, code, log, listeners })
+        Ok(Server { address, admin_address, config, read_config, code, log, listeners, identity })
     }
 
     /// Lets the loops turn, the first on this thread, until the server is stopped and drained.
@@ -237,7 +241,8 @@ impl Server {
     /// # Errors
     /// When a loop or a thread cannot be made.
     pub fn run(self, started: impl FnOnce(Running)) -> Result<(), StartError> {
-        let Server { config, read_config, code, log, listeners, .. } = self;
+        let Server { config, read_config, code, log, listeners, identity, admin_address, .. } =
+            self;
         let Listeners { public, admin, predecessor } = listeners;
         let Code { engines, cache, additions, store, ledger, whole, deployed } = code;
         let system = |what| move |error| StartError::System(what, error);
@@ -291,6 +296,7 @@ impl Server {
             ready: AtomicBool::new(true),
         });
         site.show(&snapshot);
+        site.warn_of_clear_text(admin_address.filter(|_| identity.is_none()));
 
         let mut settles = Vec::new();
         let mut seats = Vec::new();
@@ -339,7 +345,11 @@ impl Server {
             .map_err(system("start another event loop"))?;
         let _pool = site.host_threads.enter();
         let handover = config.handover.clone();
-        let second = admin.map(|listener| SecondListener { listener, control: control.clone() });
+        let second = admin.map(|listener| SecondListener {
+            listener,
+            identity: identity.clone(),
+            control: control.clone(),
+        });
         let seated = first.sit(second).map_err(system("make the event loop"))?;
         let desk = Desk {
             site: site.clone(),
@@ -354,6 +364,7 @@ impl Server {
             deployed,
             snapshot,
             stop: stop.clone(),
+            identity,
         };
         let (changes, ended) =
             desk.start(orders).map_err(system("start the thread for changes"))?;
@@ -412,6 +423,19 @@ struct Site {
 }
 
 impl Site {
+    /// Tells the log when others than this machine may ask the second listener without TLS.
+    fn warn_of_clear_text(&self, admin: Option<SocketAddr>) {
+        let is_local = |address: &SocketAddr| address.ip().to_canonical().is_loopback();
+        if let Some(address) = admin.filter(|address| !is_local(address)) {
+            let line = Line::new("server").text("event", "admin-in-clear");
+            let detail = format!(
+                "the second listener speaks HTTP without TLS on {address}: tokens can be read on their \
+                 way; give it `admin_certificate` and `admin_key`, or an address of this machine only"
+            );
+            self.log.write(line.text("detail", &detail));
+        }
+    }
+
     /// Has the metrics tell of what is served.
     fn show(&self, snapshot: &Snapshot) {
         let handlers = snapshot.whole_handlers().map(|one| one.deployment.metrics.clone());

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::harness::{
-    END_OF_BODY, Hob, Scratch, TOKEN, TOKEN_TABLE, compile_cache, component, get, greeter, guest,
-    hob, unfinished, view,
+    CERTIFICATE_LINES, Certificate, END_OF_BODY, Hob, Scratch, TOKEN, TOKEN_TABLE, compile_cache,
+    component, get, greeter, guest, hob, unfinished, view,
 };
 
 /// A server that can be started again beside itself.
@@ -159,7 +159,10 @@ fn sockets_that_systemd_holds_are_taken() {
     let public = TcpListener::bind("127.0.0.1:0").expect("a port");
     let admin = TcpListener::bind("127.0.0.1:0").expect("a port");
     let scratch = Scratch::new();
-    let file = scratch.file("hob.toml", guest("kitchen").toml());
+    let certificate = Certificate::new();
+    certificate.put(&scratch);
+    let text = format!("[server]\n{CERTIFICATE_LINES}\n{}", guest("kitchen").toml());
+    let file = scratch.file("hob.toml", text);
     let serve = || {
         // As systemd does it: descriptors 3 and 4, and the process's own id.
         let mut command = Command::new("python3");
@@ -174,6 +177,7 @@ fn sockets_that_systemd_holds_are_taken() {
     assert_eq!(first.address, public.local_addr().expect("an address"));
     assert_eq!(first.admin, admin.local_addr().expect("an address"));
     first.expect_hello("kitchen");
+    certificate.ask(&first, "/readyz").expect(200);
     first.signal(rustix::process::Signal::TERM);
     assert!(first.wait().success());
     // Who connects between two processes waits, and is served by the next.

@@ -4,6 +4,8 @@
 #![expect(clippy::disallowed_methods, reason = "tests have threads of their own, and no loop")]
 
 mod address_space;
+mod admin_tls;
+mod admin_tls_commands;
 mod answers;
 mod bodies;
 mod bounds;

@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn serve(address: &str) -> Result<Infallible, Box<dyn std::error::Error>> {
     let metrics = Arc::new(LoopMetrics::default());
     let mut event_loop = EventLoop::new(Clock::Real, metrics.clone())?;
-    let acceptor = Acceptor::new(event_loop.handle(), Hello, WireLimits::default(), metrics);
+    let acceptor = Acceptor::new(event_loop.handle(), Hello, WireLimits::default(), metrics, None);
     acceptor.listen(bind(address.parse()?, false)?)?;
     Ok(event_loop.run(std::future::pending())?)
 }

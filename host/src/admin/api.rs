@@ -15,7 +15,7 @@ use super::operation::{Denial, Deploy, HandlerName, Intent, Operation, Operator}
 use super::token::{NotLetIn, Token};
 use crate::event_loop::{HostQueue, Remote};
 use crate::limits;
-use crate::wire::{Incoming, RequestBody};
+use crate::wire::{Exchange, Incoming, RequestBody};
 
 /// What every path of the API begins with.
 pub(super) const PREFIX: &str = "/v1/";
@@ -63,14 +63,18 @@ enum Wrong {
 type Reply = Response<Full<Bytes>>;
 
 impl Api {
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Reply {
-        match self.operate(request).await {
+    pub(super) async fn answer(&self, request: Request<Incoming>, exchange: &Exchange) -> Reply {
+        match self.operate(request, exchange).await {
             Ok(reply) => reply,
             Err(wrong) => wrong.reply(),
         }
     }
 
-    async fn operate(&self, request: Request<Incoming>) -> Result<Reply, Wrong> {
+    async fn operate(
+        &self,
+        request: Request<Incoming>,
+        exchange: &Exchange,
+    ) -> Result<Reply, Wrong> {
         let (head, body) = request.into_parts();
         let resource = Resource::of(head.uri.path()).ok_or(Wrong::NoSuchPath)?;
         if matches!(resource, Resource::Openapi) {
@@ -89,7 +93,7 @@ impl Api {
             }
             (Resource::Versions(name), &Method::GET) => Operation::Versions(name),
             (Resource::Versions(name), &Method::POST) => {
-                return self.deploy(name, query, body).await;
+                return self.deploy(name, query, body, exchange).await;
             }
             (Resource::RollBack(name), &Method::POST) => Operation::RollBack(name, query.to),
             (Resource::Handler(name), &Method::DELETE) => Operation::Undeploy(name),
@@ -97,7 +101,7 @@ impl Api {
             (Resource::Drain, &Method::POST) => Operation::Drain,
             (resource, _) => return Err(Wrong::Method(resource.methods())),
         };
-        Ok(self.done(operation).await)
+        Ok(self.done(operation, exchange).await)
     }
 
     async fn let_in(&self, headers: &HeaderMap) -> Result<(), Wrong> {
@@ -111,12 +115,13 @@ impl Api {
         name: HandlerName,
         query: Query,
         body: Incoming,
+        exchange: &Exchange,
     ) -> Result<Reply, Wrong> {
         let _turn = self.begin(&name)?;
         let component = receive(body, limits::COMPONENT_BYTES_MAX).await?;
         let Query { path, intent, .. } = query;
         let deploy = Deploy { name, component, path, intent };
-        Ok(self.done(Operation::Deploy(deploy)).await)
+        Ok(self.done(Operation::Deploy(deploy), exchange).await)
     }
 
     fn begin(&self, name: &HandlerName) -> Result<Turn<'_>, Wrong> {
@@ -132,7 +137,9 @@ impl Api {
         Ok(Turn { api: self, key })
     }
 
-    async fn done(&self, operation: Operation) -> Reply {
+    /// What comes of an operation. It may take minutes, and nothing more of the request is needed for it.
+    async fn done(&self, operation: Operation, exchange: &Exchange) -> Reply {
+        exchange.received.set(true);
         match self.operator.operate(operation).await {
             Ok(value) => json(StatusCode::OK, value.to_string()),
             Err(denial) => {

@@ -61,10 +61,10 @@ impl AdminService {
         AdminService { metrics, is_ready: Box::new(is_ready), api, remote, queue }
     }
 
-    fn answer(&self, request: Request<Incoming>) -> Page {
+    fn answer(&self, request: Request<Incoming>, exchange: Rc<Exchange>) -> Page {
         if request.uri().path().starts_with(api::PREFIX) {
             let api = self.api.clone();
-            return Box::pin(async move { api.answer(request).await });
+            return Box::pin(async move { api.answer(request, &exchange).await });
         }
         self.page(&request)
     }
@@ -131,9 +131,9 @@ impl Service for AdminService {
     fn call(
         &self,
         request: Request<Incoming>,
-        _: Rc<Exchange>,
+        exchange: Rc<Exchange>,
     ) -> impl Future<Output = Response<Full<Bytes>>> + 'static {
-        self.answer(request)
+        self.answer(request, exchange)
     }
 
     fn refused(&self, _: Fault, _: Option<SocketAddr>) -> String {

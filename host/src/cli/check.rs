@@ -37,6 +37,10 @@ impl Check {
         let faults = places.filter(|place| !report(&config, *place, &cache)).count();
         let unfit = config.modules.iter().filter(|module| !report_module(module, &cache)).count();
         report_routes(&config);
+        if let Some(files) = &config.admin_certificate {
+            files.read().map_err(StartError::Certificate)?;
+            println!("second listener\n  speaks HTTPS as {}", files.certificate.display());
+        }
         if faults > 0 {
             bail!("{faults} of {} handlers cannot be served", config.handlers.len());
         }

@@ -18,6 +18,7 @@ mod serve;
 mod server_options;
 mod target;
 mod tenants;
+mod trust;
 mod undeploy;
 mod watch;
 

@@ -3,28 +3,36 @@
 
 #![expect(clippy::disallowed_methods, reason = "runs without a loop")]
 
+use std::cell::{Cell, OnceCell};
 use std::fs::DirBuilder;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use ureq::Agent;
 use ureq::http::Response;
+use ureq::tls::TlsConfig;
 
+use super::trust;
 use crate::admin::read_token;
 use crate::limits;
+use crate::wire::SPEAKS_HTTPS;
 
 /// Which server, and the right to change it.
 #[derive(Args)]
 pub(super) struct Operator {
-    /// The second listener of the server
+    /// The second listener of the server: http:// or https://
     #[arg(long, value_name = "URL", env = "HOB_ADMIN", default_value = "http://127.0.0.1:8081")]
     admin: String,
+
+    /// A file of certificates to trust beside the system's (PEM), for https://
+    #[arg(long, value_name = "FILE", env = "HOB_CA")]
+    ca: Option<PathBuf>,
 
     /// A file with the operator's token [default: $HOB_TOKEN, else .hob/token in the data folder]
     #[arg(long, value_name = "FILE")]
@@ -34,6 +42,14 @@ pub(super) struct Operator {
     /// there when there is none
     #[arg(long, value_name = "DIR", default_value = "data")]
     data: PathBuf,
+
+    /// Made of the system's roots at the first request that needs it.
+    #[arg(skip)]
+    tls: OnceCell<TlsConfig>,
+
+    /// Whether it was said that others can read the token.
+    #[arg(skip)]
+    has_warned: Cell<bool>,
 }
 
 /// Which handler of it.
@@ -67,7 +83,7 @@ struct Refusal {
 impl Operator {
     /// Asks for what is at a path.
     pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
-        let request = self.agent().get(self.url(path)).header("authorization", self.bearer()?);
+        let request = self.agent()?.get(self.url(path)).header("authorization", self.bearer()?);
         self.read(request.call())
     }
 
@@ -78,7 +94,8 @@ impl Operator {
         query: Query<'_>,
         body: &[u8],
     ) -> Result<T> {
-        let mut request = self.agent().post(self.url(path)).header("authorization", self.bearer()?);
+        let mut request =
+            self.agent()?.post(self.url(path)).header("authorization", self.bearer()?);
         for (key, value) in query {
             request = request.query(*key, value);
         }
@@ -87,23 +104,33 @@ impl Operator {
 
     /// Has something changed, as a JSON document says.
     pub(super) fn patch<T: DeserializeOwned>(&self, path: &str, body: &[u8]) -> Result<T> {
-        let request = self.agent().patch(self.url(path)).header("authorization", self.bearer()?);
+        let request = self.agent()?.patch(self.url(path)).header("authorization", self.bearer()?);
         self.read(request.content_type("application/json").send(body))
     }
 
     /// Has something taken away.
     pub(super) fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
-        let request = self.agent().delete(self.url(path)).header("authorization", self.bearer()?);
+        let request = self.agent()?.delete(self.url(path)).header("authorization", self.bearer()?);
         self.read(request.call())
     }
 
-    fn agent(&self) -> Agent {
+    fn agent(&self) -> Result<Agent> {
         let patience = Duration::from_secs(limits::OPERATOR_PATIENCE_SECONDS);
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(patience))
-            .build();
-        config.into()
+        let mut config =
+            Agent::config_builder().http_status_as_error(false).timeout_global(Some(patience));
+        if self.is_secure() {
+            if self.tls.get().is_none() {
+                let tls = trust::trusting(self.ca.as_deref())?;
+                // No one else has set it meanwhile.
+                let _ = self.tls.set(tls);
+            }
+            config = config.tls_config(self.tls.get().expect("it was set").clone());
+        }
+        Ok(config.build().into())
+    }
+
+    fn is_secure(&self) -> bool {
+        self.url("").starts_with("https://")
     }
 
     fn url(&self, path: &str) -> String {
@@ -118,13 +145,21 @@ impl Operator {
         &self,
         answer: Result<Response<ureq::Body>, ureq::Error>,
     ) -> Result<T> {
-        let mut answer = answer.with_context(|| {
-            format!("cannot reach hob's second listener at {} (--admin)", self.admin)
+        let mut answer = answer.map_err(|error| {
+            let hint = trust::hint(&self.url(""), &error);
+            let hint = hint.map_or(String::new(), |hint| format!("; {hint}"));
+            anyhow!("cannot reach hob's second listener at {} (--admin): {error}{hint}", self.admin)
         })?;
         let text = answer.body_mut().read_to_string().context("the answer broke off")?;
         if !answer.status().is_success() {
             match serde_json::from_str::<Refusal>(&text) {
                 Ok(refusal) => bail!("{}", refusal.message),
+                Err(_) if text == SPEAKS_HTTPS => {
+                    bail!(
+                        "{} speaks HTTPS: write https:// in place of http:// (--admin)",
+                        self.admin
+                    )
+                }
                 Err(_) => bail!("{} answered {}: is that a hob?", self.admin, answer.status()),
             }
         }
@@ -134,7 +169,15 @@ impl Operator {
     }
 
     fn bearer(&self) -> Result<String> {
-        Ok(format!("Bearer {}", self.token()?))
+        let token = self.token()?;
+        if trust::is_in_clear(&self.url("/")) && !self.has_warned.replace(true) {
+            eprintln!(
+                "hob: warning: others can read the token on its way to {}: give the server a certificate \
+                 (`admin_certificate`) and write https://, or forward the port through SSH",
+                self.admin
+            );
+        }
+        Ok(format!("Bearer {token}"))
     }
 
     fn token(&self) -> Result<String> {

@@ -57,10 +57,11 @@ impl Service {
         let again = move || complete(&options, is_for_developers, read()?);
         let read_config: ReadConfig =
             Box::new(move || again().map_err(|error| format!("{error:#}")));
+        let is_secure = config.admin_certificate.is_some();
         let server = Server::bind(config, read_config, code, log)?;
         let addresses = (server.address, server.admin_address);
         server.run(move |running| {
-            announce(addresses);
+            announce(addresses, is_secure);
             if is_unfit {
                 running.control.reload();
             }
@@ -113,11 +114,12 @@ pub(super) fn folders_of(
 }
 
 /// On standard error, for standard output is the log. A reader that has gone is no fault.
-fn announce((address, admin): (SocketAddr, Option<SocketAddr>)) {
+fn announce((address, admin): (SocketAddr, Option<SocketAddr>), is_secure: bool) {
     let mut out = std::io::stderr().lock();
     let _ = writeln!(out, "hob: listening on http://{address}");
     if let Some(admin) = admin {
-        let _ = writeln!(out, "hob: health and metrics on http://{admin}");
+        let scheme = if is_secure { "https" } else { "http" };
+        let _ = writeln!(out, "hob: health and metrics on {scheme}://{admin}");
     }
 }
 

@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::engine::Cache;
 use crate::handlers::Isolation;
 use crate::limits;
+use crate::wire::CertificateFiles;
 
 /// How a server is run. A flag wins over `hob.toml`.
 #[derive(Args)]
@@ -25,6 +26,14 @@ pub(super) struct ServerOptions {
     /// Where the second listener listens, or `off` [default: 127.0.0.1:8081]
     #[arg(long, value_name = "ADDR|off", value_parser = parse_admin)]
     admin: Option<Admin>,
+
+    /// A file with the second listener's certificate (PEM), for HTTPS
+    #[arg(long, value_name = "FILE", requires = "admin_key")]
+    admin_certificate: Option<PathBuf>,
+
+    /// A file with the key of that certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "admin_certificate")]
+    admin_key: Option<PathBuf>,
 
     /// Threads for blocking work: files, DNS [default: 4]
     #[arg(long, value_name = "N", value_parser = in_range(limits::HOST_THREADS_MAX))]
@@ -63,6 +72,10 @@ impl ServerOptions {
             Some(Admin::Off) => config.admin = None,
             Some(Admin::At(address)) => config.admin = Some(address),
             None => {}
+        }
+        if let (Some(certificate), Some(key)) = (&self.admin_certificate, &self.admin_key) {
+            let (certificate, key) = (certificate.clone(), key.clone());
+            config.admin_certificate = Some(CertificateFiles { certificate, key });
         }
         config.host_threads = self.host_threads.unwrap_or(config.host_threads);
         config.offload_threads = self.offload_threads.unwrap_or(config.offload_threads);

@@ -9,6 +9,11 @@ impl Config {
         let of_both = [
             ("server.listen", self.listen == running.listen),
             ("server.admin", self.admin == running.admin),
+            // Other files are taken over; whether TLS is spoken at all is not.
+            (
+                "server.admin_certificate",
+                self.admin_certificate.is_some() == running.admin_certificate.is_some(),
+            ),
             ("server.host_threads", self.host_threads == running.host_threads),
             ("server.offload_threads", self.offload_threads == running.offload_threads),
             ("server.loops", self.loops == running.loops),

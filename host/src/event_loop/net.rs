@@ -133,15 +133,15 @@ impl TcpStream {
         matches!(self.inner.peek(&mut [0]), Ok(1..))
     }
 
-    /// Ready when there is something to read, with as much of it as one byte; zero when the peer has
-    /// finished. What is there stays there.
+    /// Ready when there is something to read, with as much of it as `buffer` has room for; zero when the
+    /// peer has finished. What is there stays there.
     ///
     /// # Errors
     /// Those of `recv(2)`.
-    pub fn poll_peek(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    pub fn poll_peek(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.reactor.poll_ready(self.key, Direction::Read, cx));
-            match self.inner.peek(&mut [0]) {
+            match self.inner.peek(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.reactor.clear_ready(self.key, Direction::Read);
                 }

@@ -24,6 +24,7 @@ use crate::engine::{Cache, Engines};
 use crate::event_loop::{Pending, Settle, give_way_to_loops};
 use crate::limits;
 use crate::observe::Line;
+use crate::wire::{CertificateFiles, Identity};
 
 pub(super) use overlay::{Previews, with_versions};
 
@@ -94,6 +95,8 @@ pub(super) struct Desk {
     pub(super) deployed: Deployed,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) stop: Stop,
+    /// What the second listener shows, if it speaks TLS.
+    pub(super) identity: Option<Identity>,
 }
 
 /// What is to be served from now on.
@@ -207,7 +210,16 @@ impl Desk {
             let before = self.snapshot.clone();
             let (files, ledger) = (Files::MayHaveChanged, self.ledger.clone());
             let (on_trial, is_preview) = (None, false);
+            // Read first: one that is wrong changes nothing either.
+            let certificate = config.admin_certificate.as_ref().map(CertificateFiles::read);
+            let certified = certificate
+                .transpose()
+                .map_err(StartError::Certificate)
+                .map_err(NotChanged::Start)?;
             self.serve(Change { config, ledger, files, on_trial, is_preview })?;
+            if let (Some(identity), Some(certified)) = (&self.identity, certified) {
+                identity.replace(certified);
+            }
             Ok(views::reloaded(&before, &self.snapshot, needs_restart))
         });
         if self.site.config.tells_failures {

@@ -24,7 +24,7 @@ use crate::capabilities::Secret;
 use crate::event_loop::{Clock, EventLoop, Pending};
 use crate::limits;
 use crate::observe::{Line, LoopMetrics, Timeline};
-use crate::wire::{Acceptor, Client};
+use crate::wire::{Acceptor, Client, Identity};
 
 /// One loop's place at the site.
 pub(super) struct Seat {
@@ -42,6 +42,7 @@ pub(super) struct Seat {
 /// The second listener, on the loop that has it.
 pub(super) struct SecondListener {
     pub(super) listener: std::net::TcpListener,
+    pub(super) identity: Option<Identity>,
     pub(super) control: Control,
 }
 
@@ -111,12 +112,12 @@ impl Seat {
         wire_limits.connections = wire_limits
             .connections
             .min(connections_allowed(&site.config, snapshot.outbound_connections));
-        let acceptor = Acceptor::new(handle.clone(), dispatcher, wire_limits, metrics);
+        let acceptor = Acceptor::new(handle.clone(), dispatcher, wire_limits, metrics, None);
         for listener in listeners {
             acceptor.listen(listener)?;
         }
         let admin = match second {
-            Some(SecondListener { listener, control }) => {
+            Some(SecondListener { listener, identity, control }) => {
                 let (remote, queue) = (handle.remote(), site.host_threads.queue_of_the_host());
                 let is_ready = {
                     let site = site.clone();
@@ -130,7 +131,8 @@ impl Seat {
                 let service = AdminService::new(metrics, is_ready, operator, token, remote, queue);
                 wire_limits.connections = limits::ADMIN_CONNECTIONS_MAX;
                 wire_limits.body_bytes = limits::COMPONENT_BYTES_MAX;
-                let acceptor = Acceptor::new(handle, service, wire_limits, Arc::default());
+                let acceptor =
+                    Acceptor::new(handle, service, wire_limits, Arc::default(), identity);
                 acceptor.listen(listener)?;
                 Some(acceptor)
             }

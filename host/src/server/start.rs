@@ -9,7 +9,7 @@ use crate::deployments::StoreFault;
 use crate::engine::FileError;
 use crate::handlers::DeployError;
 use crate::jobs::ModuleError;
-use crate::wire::TlsError;
+use crate::wire::{CertificateError, TlsError};
 
 /// Why a server does not start. The message says what is wrong, where, and what to do.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub enum StartError {
     Store(StoreError),
     /// What outbound requests trust.
     Trust(TlsError),
+    /// What the second listener shows of itself.
+    Certificate(CertificateError),
     /// What was deployed while a server ran.
     Deployments(StoreFault),
     /// The place for the process that comes next.
@@ -44,6 +46,9 @@ impl std::fmt::Display for StartError {
             StartError::Module(error) => error.fmt(f),
             StartError::Store(error) => error.fmt(f),
             StartError::Trust(error) => error.fmt(f),
+            StartError::Certificate(error) => {
+                write!(f, "{error} (the second listener's `admin_certificate` and `admin_key`)")
+            }
             StartError::Deployments(error) => error.fmt(f),
             StartError::Folder(path, error) => {
                 let path = path.display();

@@ -17,6 +17,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::channel::ReadBuffer;
 use super::connection::{self, Shared, Stage};
+use super::identity::Identity;
 use super::{Service, WireLimits, refusal};
 use crate::event_loop::{Handle, TaskId, TcpListener, TcpStream, step_back};
 use crate::limits;
@@ -66,8 +67,14 @@ struct Inner<S> {
 }
 
 impl<S: Service> Acceptor<S> {
-    /// An acceptor without a socket yet.
-    pub fn new(handle: Handle, service: S, limits: WireLimits, metrics: Arc<LoopMetrics>) -> Self {
+    /// An acceptor without a socket yet. With an identity all of its connections are TLS.
+    pub fn new(
+        handle: Handle,
+        service: S,
+        limits: WireLimits,
+        metrics: Arc<LoopMetrics>,
+        identity: Option<Identity>,
+    ) -> Self {
         let buffer: ReadBuffer =
             Rc::new(RefCell::new(vec![0; limits::READ_BYTES].into_boxed_slice()));
         let shared = Rc::new(Shared {
@@ -75,6 +82,7 @@ impl<S: Service> Acceptor<S> {
             limits,
             handle,
             buffer,
+            identity,
             stage: Cell::new(Stage::Open),
             active: Cell::new(0),
         });
@@ -195,9 +203,13 @@ impl<S: Service> Inner<S> {
         inner.count();
     }
 
-    /// Best effort, in one write that does not wait: the kernel has room for it on a new socket.
+    /// Best effort, in one write that does not wait: the kernel has room for it on a new socket. An answer
+    /// over TLS would take a handshake, so there it is closed without one.
     fn refuse(&self, mut stream: TcpStream) {
         self.metrics.connections_refused.fetch_add(1, Ordering::Relaxed);
+        if self.shared.identity.is_some() {
+            return;
+        }
         let answer = refusal::answer(StatusCode::SERVICE_UNAVAILABLE, "too-many-connections", "-");
         let _ = stream.try_write(&answer);
     }

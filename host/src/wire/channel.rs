@@ -5,22 +5,21 @@ use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Instant;
-
-use hyper::rt::{Read, ReadBufCursor, Write};
-use tokio::io::AsyncWrite;
 
 use super::WireLimits;
 use super::framing::{Fault, Framer, Phase};
-use crate::event_loop::{Handle, TcpStream};
+use super::stream::Stream;
+use crate::event_loop::Handle;
 use crate::limits;
+use hyper::rt::{Read, ReadBufCursor, Write};
 
 /// A buffer that the connections of a loop read into, one at a time: an idle connection has none.
 pub(super) type ReadBuffer = Rc<RefCell<Box<[u8]>>>;
 
 pub(super) struct Channel {
-    pub(super) stream: TcpStream,
+    pub(super) stream: Stream,
     pub(super) framer: Framer,
     /// Bytes hyper reads before those of the socket: a head it is told again.
     pub(super) replay: Vec<u8>,
@@ -40,11 +39,13 @@ pub(super) struct Channel {
 }
 
 impl Channel {
+    /// The channel of a connection that was taken then.
     pub(super) fn new(
-        stream: TcpStream,
+        stream: Stream,
         limits: &WireLimits,
         buffer: ReadBuffer,
         handle: Handle,
+        taken: Instant,
     ) -> Self {
         Channel {
             stream,
@@ -52,7 +53,7 @@ impl Channel {
             replay: Vec::new(),
             fault: None,
             has_left: false,
-            phase_since: handle.now(),
+            phase_since: taken,
             read_waits_since: None,
             write_waits_since: None,
             buffer,
@@ -106,8 +107,11 @@ impl Channel {
         Poll::Ready(Ok(()))
     }
 
-    fn note_write(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn note_write<T>(&mut self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_pending() {
+            if self.stream.take_progress() {
+                self.write_waits_since = None;
+            }
             self.write_waits_since.get_or_insert(self.handle.now());
         } else {
             self.write_waits_since = None;
@@ -137,7 +141,7 @@ impl Write for ChannelIo {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let mut channel = self.0.borrow_mut();
-        let written = Pin::new(&mut channel.stream).poll_write(cx, bytes);
+        let written = channel.stream.poll_write(cx, bytes);
         channel.note_write(written)
     }
 
@@ -155,9 +159,9 @@ impl Write for ChannelIo {
                 buffer[at..at + slice.len()].copy_from_slice(slice);
                 at += slice.len();
             }
-            Pin::new(&mut channel.stream).poll_write(cx, &buffer[..total])
+            channel.stream.poll_write(cx, &buffer[..total])
         } else {
-            Pin::new(&mut channel.stream).poll_write_vectored(cx, slices)
+            channel.stream.poll_write_vectored(cx, slices)
         };
         channel.note_write(written)
     }
@@ -166,13 +170,18 @@ impl Write for ChannelIo {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut channel = self.0.borrow_mut();
+        if let Stream::Plain(_) = channel.stream {
+            return Poll::Ready(Ok(()));
+        }
+        let flushed = channel.stream.poll_flush(cx);
+        channel.note_write(flushed)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut channel = self.0.borrow_mut();
-        ready!(Pin::new(&mut channel.stream).poll_shutdown(cx))?;
-        Poll::Ready(Ok(()))
+        let shut = channel.stream.poll_shutdown(cx);
+        channel.note_write(shut)
     }
 }

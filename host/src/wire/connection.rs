@@ -20,11 +20,13 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use hyper::server::conn::http1;
-use tokio::io::AsyncWrite;
 
 use super::calls::{Answer, CallCounter, Calls};
 use super::channel::{Channel, ChannelIo, ReadBuffer};
 use super::framing::{Fault, Phase};
+use super::handshake::{Greeted, greet};
+use super::identity::Identity;
+use super::stream::Stream;
 use super::{Service, WireLimits, refusal};
 use crate::event_loop::{Handle, TcpStream};
 use crate::limits;
@@ -35,6 +37,8 @@ pub(super) struct Shared<S> {
     pub(super) limits: WireLimits,
     pub(super) handle: Handle,
     pub(super) buffer: ReadBuffer,
+    /// What it shows of itself, if it speaks TLS.
+    pub(super) identity: Option<Identity>,
     pub(super) stage: Cell<Stage>,
     /// Connections that hyper is at work on.
     pub(super) active: Cell<usize>,
@@ -53,7 +57,7 @@ pub(super) enum Stage {
 }
 
 impl<S> Shared<S> {
-    fn is_draining(&self) -> bool {
+    pub(super) fn is_draining(&self) -> bool {
         self.stage.get() == Stage::Draining
     }
 }
@@ -76,9 +80,28 @@ pub(super) async fn serve<S: Service>(
     peer: Option<SocketAddr>,
     shared: Rc<Shared<S>>,
 ) {
-    let channel =
-        Channel::new(stream, &shared.limits, shared.buffer.clone(), shared.handle.clone());
-    let channel = Rc::new(RefCell::new(channel));
+    let taken = shared.handle.now();
+    let channel = |stream| {
+        let (buffer, handle) = (shared.buffer.clone(), shared.handle.clone());
+        Rc::new(RefCell::new(Channel::new(stream, &shared.limits, buffer, handle, taken)))
+    };
+    let stream = match &shared.identity {
+        None => Stream::Plain(stream),
+        Some(identity) => {
+            let until = taken + shared.limits.head_deadline;
+            match Box::pin(greet(stream, identity.config(), until, &shared)).await {
+                Greeted::Secure(stream) => stream,
+                Greeted::Plain(stream) => {
+                    let answer = refusal::to_plain_http();
+                    let channel = channel(Stream::Plain(stream));
+                    Box::pin(send_and_linger(&channel, &shared, answer)).await;
+                    return;
+                }
+                Greeted::Gone => return,
+            }
+        }
+    };
+    let channel = channel(stream);
     let calls = Rc::new(Calls::new(peer));
     let mut ended = Ended::Dormant;
     loop {
@@ -91,7 +114,10 @@ pub(super) async fn serve<S: Service>(
                 Some(answer) => Box::pin(active(&channel, &shared, &calls, Some(answer))).await,
                 None => return,
             },
-            Ended::Dormant => return,
+            Ended::Dormant => {
+                poll_fn(|cx| channel.borrow_mut().stream.poll_farewell(cx)).await;
+                return;
+            }
             Ended::Refused(fault) => {
                 let id = match calls.faulted() {
                     Some(id) => id.to_string(),
@@ -139,9 +165,9 @@ async fn suspended<S: Service>(channel: &RefCell<Channel>, calls: &Calls<S>) -> 
             return Poll::Ready(Some(answer));
         }
         while watches && let Poll::Ready(peeked) = channel.borrow_mut().stream.poll_peek(cx) {
-            // Another request may wait behind this one; it stays in the socket.
+            // Another request may wait behind this one; it stays where it is.
             watches = false;
-            if !matches!(peeked, Ok(1..)) {
+            if !peeked {
                 return Poll::Ready(None);
             }
         }
@@ -256,14 +282,14 @@ async fn send_and_linger<S>(channel: &RefCell<Channel>, shared: &Shared<S>, answ
     poll_fn(|cx| {
         let stream = &mut channel.borrow_mut().stream;
         while sent < answer.len() {
-            match Pin::new(&mut *stream).poll_write(cx, &answer[sent..]) {
+            match stream.poll_write(cx, &answer[sent..]) {
                 Poll::Ready(Ok(count @ 1..)) => sent += count,
                 Poll::Ready(_) => return Poll::Ready(()),
                 Poll::Pending => return Pin::new(&mut sleep).poll(cx),
             }
         }
         // It fails when the client has left, and that is what is waited for.
-        let _ = Pin::new(&mut *stream).poll_shutdown(cx);
+        let _ = stream.poll_shutdown(cx);
         let mut buffer = shared.buffer.borrow_mut();
         while discarded < limits::LINGER_BYTES_MAX {
             match stream.poll_read_into(cx, &mut buffer) {

@@ -12,8 +12,11 @@ mod connection;
 mod decoding;
 mod framing;
 mod grammar;
+mod handshake;
+mod identity;
 mod negotiation;
 mod refusal;
+mod stream;
 mod tls;
 
 use std::cell::Cell;
@@ -34,9 +37,10 @@ pub use coding::{Coding, Encoder, encode};
 pub use decoding::{Decoder, Malformed};
 pub use framing::Fault;
 pub use hyper::body::Incoming;
+pub use identity::{CertificateError, CertificateFiles, Certified, Identity};
 pub use negotiation::codings_accepted;
-pub use refusal::body as error_body;
-pub use tls::{Tls, TlsError};
+pub use refusal::{SPEAKS_HTTPS, body as error_body};
+pub use tls::{Tls, TlsError, trusted};
 
 use crate::limits;
 

@@ -1,4 +1,5 @@
-//! Owns TLS as a client: by rustls, trusting the system's roots, or Mozilla's where there are none.
+//! Owns TLS as a client, and whom it trusts: by rustls, the system's roots, or Mozilla's where there are
+//! none.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,15 +24,16 @@ pub struct Tls {
 pub struct TlsError {
     path: PathBuf,
     why: String,
+    /// What has named the file.
+    named_by: &'static str,
 }
 
 impl std::fmt::Display for TlsError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let TlsError { path, why } = self;
+        let TlsError { path, why, named_by } = self;
         write!(
             f,
-            "cannot trust the certificates in {}: {why}; `trust` in the table [server] of hob.toml \
-             names a file of certificates in PEM",
+            "cannot trust the certificates in {}: {why}; {named_by} names a file of certificates in PEM",
             path.display()
         )
     }
@@ -52,7 +54,10 @@ impl Tls {
             roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         }
         if let Some(path) = more {
-            add(&mut roots, path).map_err(|why| TlsError { path: path.to_owned(), why })?;
+            let named_by = "`trust` in the table [server] of hob.toml";
+            certificates_in(path, named_by)?.into_iter().for_each(|one| {
+                roots.add(one).expect("it was tried");
+            });
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = ClientConfig::builder_with_provider(provider)
@@ -79,15 +84,34 @@ impl Tls {
     }
 }
 
-fn add(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {
+/// The certificates that a command trusts, in DER: the system's, and those in the file `more`. None when
+/// there are neither. Blocks.
+///
+/// # Errors
+/// When that file holds no certificates.
+pub fn trusted(more: Option<&Path>) -> Result<Vec<Vec<u8>>, TlsError> {
+    let mut all = rustls_native_certs::load_native_certs().certs;
+    if let Some(path) = more {
+        all.extend(certificates_in(path, "--ca")?);
+    }
+    Ok(all.iter().map(|certificate| certificate.to_vec()).collect())
+}
+
+/// Certificates of a file, each of which can be trusted.
+fn certificates_in(
+    path: &Path,
+    named_by: &'static str,
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let fault = |why: String| TlsError { path: path.to_owned(), why, named_by };
     let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect)
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| fault(error.to_string()))?;
     if certificates.is_empty() {
-        return Err("there is none in it".to_owned());
+        return Err(fault("there is none in it".to_owned()));
     }
-    for certificate in certificates {
-        roots.add(certificate).map_err(|error| error.to_string())?;
+    for certificate in &certificates {
+        let tried = RootCertStore::empty().add(certificate.clone());
+        tried.map_err(|error| fault(error.to_string()))?;
     }
-    Ok(())
+    Ok(certificates)
 }

@@ -1,9 +1,14 @@
 //! A client that says exactly what it is told to, and reads answers without forgiving anything.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, Stream};
 
 use super::PATIENCE;
 
@@ -47,6 +52,8 @@ pub(crate) const END_OF_BODY: &str = "0\r\n\r\n";
 /// A connection.
 pub(crate) struct Client {
     stream: TcpStream,
+    /// The session on it, of one that speaks TLS.
+    tls: Option<Box<ClientConnection>>,
     /// What has been received and not been read.
     received: Vec<u8>,
 }
@@ -97,16 +104,52 @@ impl Client {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Client { stream, received: Vec::new() })
+        Ok(Client { stream, tls: None, received: Vec::new() })
+    }
+
+    /// One that speaks TLS, and trusts this certificate only. Whether it is shown that, the first answer
+    /// tells.
+    pub(crate) fn secure(address: SocketAddr, trusted: &CertificateDer<'static>) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(trusted.clone()).expect("a certificate");
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("both versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::from(address.ip());
+        let session = ClientConnection::new(Arc::new(config), name).expect("a session");
+        Client { tls: Some(Box::new(session)), ..Client::connect(address) }
+    }
+
+    /// Shakes hands now; whether that has come to its end.
+    pub(crate) fn shakes_hands(&mut self) -> bool {
+        let session = self.tls.as_mut().expect("a client that speaks TLS");
+        session.complete_io(&mut self.stream).is_ok()
+    }
+
+    /// Says that nothing more will be sent, and goes on reading.
+    pub(crate) fn finish(&mut self) {
+        if let Some(session) = &mut self.tls {
+            session.send_close_notify();
+            session.complete_io(&mut self.stream).expect("the server takes what is sent");
+        }
+        // It fails when the server was faster.
+        let _ = self.stream.shutdown(Shutdown::Write);
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.write_all(bytes.as_ref()).expect("the server takes what is sent");
+        self.try_send(bytes).expect("the server takes what is sent");
     }
 
     /// Sends to a server that may have closed already.
     pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
-        self.stream.write_all(bytes.as_ref())
+        match &mut self.tls {
+            None => self.stream.write_all(bytes.as_ref()),
+            Some(session) => {
+                Stream::new(&mut **session, &mut self.stream).write_all(bytes.as_ref())
+            }
+        }
     }
 
     /// Sends from a thread, for a server that answers while it reads.
@@ -136,6 +179,12 @@ impl Client {
             Err(error) if is_timeout(&error) => false,
             Err(error) => panic!("{error}"),
         }
+    }
+
+    /// Has the kernel keep little for it that it has not read.
+    pub(crate) fn takes_little_at_once(&self) {
+        let socket = socket2::SockRef::from(&self.stream);
+        socket.set_recv_buffer_size(64 * 1024).expect("a socket");
     }
 
     /// Leaves with a reset, as a process does that is killed.
@@ -303,7 +352,11 @@ impl Client {
     fn receive(&mut self) -> usize {
         let mut buffer = [0; 64 * 1024];
         loop {
-            match self.stream.read(&mut buffer) {
+            let read = match &mut self.tls {
+                None => self.stream.read(&mut buffer),
+                Some(session) => Stream::new(&mut **session, &mut self.stream).read(&mut buffer),
+            };
+            match read {
                 Ok(count) => {
                     self.received.extend_from_slice(&buffer[..count]);
                     return count;

@@ -1,5 +1,6 @@
 //! What every test needs: a server, a client that sends raw bytes, components, and a folder.
 
+mod certificate;
 mod client;
 mod components;
 mod lines;
@@ -13,6 +14,7 @@ mod upstream;
 
 use std::time::Duration;
 
+pub(crate) use certificate::{CERTIFICATE_LINES, Certificate};
 pub(crate) use client::{Client, END_OF_BODY, Response, chunked, get, post, unfinished};
 pub(crate) use components::{TESTS, compile_cache, component, guests};
 pub(crate) use metrics::Metrics;

@@ -58,12 +58,15 @@ impl Hob {
         let log = Lines::follow(child.stdout.take().expect("a pipe"));
         let errors = Lines::follow(child.stderr.take().expect("a pipe"));
         let address_after = |text: &str| {
-            let found = errors.wait_for(|line| Some(line.strip_prefix(text)?.to_owned()));
+            let found = errors.wait_for(|line| {
+                let url = line.strip_prefix(text)?;
+                Some(url.split_once("://")?.1.to_owned())
+            });
             let found = found.unwrap_or_else(|| panic!("no `{text}` in {:#?}", errors.all()));
             found.parse().expect("an address")
         };
-        let address = address_after("hob: listening on http://");
-        let admin = address_after("hob: health and metrics on http://");
+        let address = address_after("hob: listening on ");
+        let admin = address_after("hob: health and metrics on ");
         Hob { address, admin, names, child, log, errors, _scratch: scratch }
     }
 
