@@ -59,8 +59,13 @@ pub const NICENESS_BESIDE_LOOPS: i32 = 5;
 /// as little as can be said, for a guest that is to step back has others wait.
 pub const TICKER_SLACK_NS: NonZeroU64 = NonZeroU64::MIN;
 
-/// The slice of the core that the thread which interrupts guests asks the kernel for: the shortest that
-/// Linux gives. It runs for some microseconds at a time.
+/// The slices of the core that a loop asks the kernel for: shorter than those of threads that compute, which
+/// are the kernel's default of some milliseconds, so that a loop that wakes need not wait for the end of one;
+/// and no shorter than a guest's, for each has a price.
+pub const LOOP_SLICE: Duration = SLICE;
+
+/// The same of the thread that interrupts guests, which runs for some microseconds at a time: the shortest
+/// that Linux gives.
 pub const TICKER_SLICE: Duration = Duration::from_micros(100);
 
 /// Jobs that may wait for a host thread. At a millisecond each that is a second of work for four

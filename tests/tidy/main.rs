@@ -251,9 +251,10 @@ fn there_is_no_state_in_statics() {
 }
 
 #[test]
-fn unsafe_is_in_the_artifact_cache_only() {
+fn unsafe_is_where_the_code_of_others_is_trusted_and_where_a_thread_is_scheduled() {
     for (path, text) in sources(&["host/src", "guest-sdk"]) {
-        let allowed = path.ends_with("engine/artifact.rs");
+        let allowed = ["engine/artifact.rs", "event_loop/priority.rs"];
+        let allowed = allowed.iter().any(|file| path.ends_with(file));
         for (line, code) in code(&text) {
             let is_unsafe = code.contains("unsafe {") || code.contains("unsafe fn");
             assert!(!is_unsafe || allowed, "{}:{line}: {code}", path.display());

@@ -109,11 +109,13 @@ impl EventLoop {
         Remote::new(self.core.shared.clone())
     }
 
-    /// Takes turns until `main` is done, and returns what it made.
+    /// Takes turns until `main` is done, and returns what it made. The calling thread is the loop's from
+    /// then on.
     ///
     /// # Errors
     /// When the kernel fails the poll itself; the loop cannot go on then.
     pub fn run<T: 'static>(&mut self, main: impl Future<Output = T> + 'static) -> io::Result<T> {
+        priority::go_before_what_computes();
         let outcome = Rc::new(Cell::new(None));
         let slot = outcome.clone();
         let core = self.core.clone();

@@ -1,25 +1,39 @@
 //! Owns who goes first where a loop and the threads beside it share a core.
 
+use std::time::Duration;
+
 use crate::limits;
 
-/// Has the calling thread wake when it is due, and take the core from a loop as soon as it wakes, for good;
-/// it must want little of it. The kernel lets a thread that runs go on for a slice of its own, of some milliseconds, before one
-/// that wakes has its turn, unless that one's slices are shorter
-/// ([`EEVDF`](https://docs.kernel.org/scheduler/sched-eevdf.html), Linux 6.12 and later).
+/// Has the calling thread wake when it is due, and take the core from a loop as soon as it wakes, for good.
+/// It must want little of it.
+pub(super) fn go_before_loops() {
+    let _ = rustix::thread::set_current_timer_slack(Some(limits::TICKER_SLACK_NS));
+    take_slices_of(limits::TICKER_SLICE);
+}
+
+/// Has the calling thread, which is a loop's, take the core from one that computes as soon as it wakes, for
+/// good.
+pub(super) fn go_before_what_computes() {
+    take_slices_of(limits::LOOP_SLICE);
+}
+
+/// The kernel lets a thread that runs go on for a slice of its own, of some milliseconds, before one that
+/// wakes has its turn, unless that one's slices are shorter
+/// ([EEVDF](https://docs.kernel.org/scheduler/sched-eevdf.html), Linux 6.12 and later). The share of the core
+/// that each has in the end stays what it was.
 ///
 /// A system that refuses leaves the thread as it is, which is right and only slower.
-pub(super) fn go_before_loops() {
+fn take_slices_of(slice: Duration) {
     let attributes = libc::sched_attr {
         size: size_of::<libc::sched_attr>() as u32,
         sched_policy: libc::SCHED_OTHER as u32,
         sched_flags: 0,
         sched_nice: rustix::process::getpriority_process(None).unwrap_or(0),
         sched_priority: 0,
-        sched_runtime: limits::TICKER_SLICE.as_nanos() as u64,
+        sched_runtime: slice.as_nanos() as u64,
         sched_deadline: 0,
         sched_period: 0,
     };
-    let _ = rustix::thread::set_current_timer_slack(Some(limits::TICKER_SLACK_NS));
     // SAFETY: sched_setattr(2) reads `size` bytes at the address, which are those of `attributes`, and
     // keeps none of it. It changes how the calling thread (0) is scheduled and nothing else.
     unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0_u32) };
