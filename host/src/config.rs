@@ -72,6 +72,9 @@ pub struct Config {
     pub trust: Option<PathBuf>,
     /// Whether clients are told why nothing new can be served: for developers.
     pub tells_failures: bool,
+    /// Whether a handler that cannot be served is left out when all is read again, and keeps nothing else from
+    /// being served: for a folder into which files are put one by one.
+    pub leaves_out: bool,
     /// What is asked of those who deploy.
     pub deploy: DeployConfig,
     /// The handlers.
@@ -108,6 +111,7 @@ impl Default for Config {
             handover: None,
             trust: None,
             tells_failures: false,
+            leaves_out: false,
             deploy: DeployConfig::default(),
             handlers: Vec::new(),
             variants: Vec::new(),
@@ -374,6 +378,7 @@ impl Checker<'_> {
             handover: handover.map(|handover| self.folder().join(handover)),
             trust: trust.map(|trust| self.folder().join(trust)),
             tells_failures: defaults.tells_failures,
+            leaves_out: defaults.leaves_out,
             deploy: self.deploy(file.deploy),
             handlers,
             variants: routed.variants,

@@ -41,7 +41,7 @@ fn a_folder_that_is_there_is_left_alone() {
 #[test]
 fn a_name_that_no_handler_can_have_is_refused() {
     let scratch = Scratch::new();
-    for name in ["Greeter", "1st", "two words", "gr\u{fc}n", "a.b", ".."] {
+    for name in ["Greeter", "1st", "two words", "gr\u{fc}n", "a.b", "..", "hob-sdk", "fn"] {
         let made = run(hob().arg("new").arg(scratch.join(name)));
         assert!(!made.success, "{name}: {made:?}");
         assert_eq!(made.stderr.lines().count(), 1, "{name}: {made:?}");

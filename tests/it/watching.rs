@@ -46,16 +46,60 @@ fn a_component_in_a_watched_folder_is_served_swapped_and_gone_with_its_file() {
     let next = scratch.file("next.wasm", greeter("fast-0-2", "secon"));
     fs::rename(next, &file).expect("a rename");
     ask_until(&server, &get("/one/hello"), says("secon"));
-    // One that is not whole yet changes nothing.
+    // One that is not whole yet is left out, and what is put beside it is served.
+    let is_left_out = |name: &'static str| {
+        move |line: &serde_json::Value| {
+            line["event"] == "left-out" && line["detail"].to_string().contains(name)
+        }
+    };
     fs::write(folder.join("two.wasm"), b"\0asm").expect("a file");
-    server.wait_for_line(|line| {
-        line["event"] == "reloaded" && line["refused"].to_string().contains("two.wasm")
-    });
+    server.wait_for_line(is_left_out("two.wasm"));
+    fs::write(folder.join("three.wasm"), greeter("fast-0-2", "third")).expect("a file");
+    ask_until(&server, &get("/three/hello"), says("third"));
+    server.get("/two/hello").expect(404);
+    // One that was whole and is not any more goes on as it was.
+    fs::write(&file, b"\0asm").expect("a file");
+    server.wait_for_line(is_left_out("one.wasm"));
     assert_eq!(server.greeting("one"), "secon");
     fs::write(folder.join("two.wasm"), greeter("fast-0-2", "other")).expect("a file");
     ask_until(&server, &get("/two/hello"), says("other"));
     fs::remove_file(&file).expect("a file");
     ask_until(&server, &get("/one/hello"), |answer| answer.status == 404);
+}
+
+#[test]
+fn a_watched_folder_in_whose_place_another_is_put_is_watched_on() {
+    let scratch = Scratch::new();
+    let put = |folder: &str, word: &str| {
+        let folder = scratch.join(folder);
+        fs::create_dir(&folder).expect("a folder");
+        fs::write(folder.join("one.wasm"), greeter("fast-0-2", word)).expect("a file");
+        folder
+    };
+    let (first, second) = (put("v1", "first"), put("v2", "secon"));
+    let current = scratch.join("current");
+    std::os::unix::fs::symlink(&first, &current).expect("a link");
+    let server = start(&scratch, &["serve", "--watch", current.to_str().expect("UTF-8")]);
+    assert_eq!(server.greeting("one"), "first");
+    let greets = |word: &'static str| {
+        ask_until(&server, &get("/one/hello"), |answer| answer.text().contains(word));
+    };
+    // A link that is switched.
+    let next = scratch.join("next");
+    std::os::unix::fs::symlink(&second, &next).expect("a link");
+    fs::rename(&next, &current).expect("a rename");
+    greets("secon");
+    // A folder that is taken away and made anew.
+    fs::remove_dir_all(&second).expect("a folder");
+    put("v2", "third");
+    greets("third");
+    // One that takes the place of another, and what happens in it then.
+    let third = put("v3", "forth");
+    fs::rename(&second, scratch.join("v2.old")).expect("a rename");
+    fs::rename(&third, &second).expect("a rename");
+    greets("forth");
+    fs::write(second.join("one.wasm"), greeter("fast-0-2", "fifth")).expect("a file");
+    greets("fifth");
 }
 
 #[test]

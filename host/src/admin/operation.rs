@@ -221,4 +221,6 @@ pub struct ReloadView {
     pub changed: Vec<String>,
     /// Keys that have another value now, which is seen after a restart.
     pub needs_restart: Vec<String>,
+    /// What is wrong with files of a watched folder that are not served, or not as they are now.
+    pub left_out: Vec<String>,
 }

@@ -33,58 +33,103 @@ impl Check {
     pub(super) fn run(self) -> Result<()> {
         let config = target::resolve(&self.target, Build::Not, false)?;
         let cache = server_options::cache(self.cache)?;
+        let code = Code { engines: Engines::default(), cache };
         let places = 0..config.handlers.len();
-        let faults = places.filter(|place| !report(&config, *place, &cache)).count();
-        let unfit = config.modules.iter().filter(|module| !report_module(module, &cache)).count();
+        let faults = places.filter(|place| !code.report(&config, *place)).count();
+        let unfit = config.modules.iter().filter(|module| !code.report_module(module)).count();
         report_routes(&config);
         if let Some(files) = &config.admin_certificate {
             files.read().map_err(StartError::Certificate)?;
             println!("second listener\n  speaks HTTPS as {}", files.certificate.display());
         }
-        if faults > 0 {
-            bail!("{faults} of {} handlers cannot be served", config.handlers.len());
+        let (handlers, modules) = (config.handlers.len(), config.modules.len());
+        match (faults, unfit) {
+            (0, 0) => Ok(()),
+            (_, 0) => bail!("{faults} of {handlers} handlers cannot be served"),
+            (0, _) => bail!("{unfit} of {modules} modules cannot be offloaded to"),
+            (..) => bail!(
+                "{faults} of {handlers} handlers cannot be served, and {unfit} of {modules} modules \
+                 cannot be offloaded to"
+            ),
         }
-        if unfit > 0 {
-            bail!("{unfit} of {} modules cannot be offloaded to", config.modules.len());
-        }
-        Ok(())
     }
 }
 
-/// Prints what is known of a handler; false when it cannot be served.
-fn report(config: &Config, place: usize, cache: &Cache) -> bool {
-    let handler = &config.handlers[place];
-    let Some(file) = &handler.component else {
-        println!("{} waits for its first deployment", handler.label);
-        return true;
-    };
-    println!("{} ({})", handler.label, file.display());
-    if let Ok(component) = ComponentFile::read(file) {
-        list("exports", &component.exports);
-        list("imports", &component.imports);
-    }
-    let of_routes = config.variants.iter().filter(|variant| variant.handler == place);
-    let one = Config {
-        handlers: vec![handler.clone()],
-        variants: of_routes
-            .map(|variant| VariantConfig { handler: 0, ..variant.clone() })
-            .collect(),
-        ..Config::default()
-    };
-    match deploy(&one, cache) {
-        Ok(deployed) => {
-            for deployment in deployed.deployments() {
-                if let Some(prefix) = deployment.lane.export_prefix() {
-                    println!("  served through {prefix}x");
+/// What makes code of files, for each by itself.
+struct Code {
+    engines: Engines,
+    cache: Cache,
+}
+
+impl Code {
+    /// Prints what is known of a handler; false when it cannot be served.
+    fn report(&self, config: &Config, place: usize) -> bool {
+        let handler = &config.handlers[place];
+        let Some(file) = &handler.component else {
+            println!("{} waits for its first deployment", handler.label);
+            return true;
+        };
+        println!("{} ({})", handler.label, file.display());
+        if let Ok(component) = ComponentFile::read(file) {
+            list("exports", &component.exports);
+            list("imports", &component.imports);
+        }
+        let of_routes = config.variants.iter().filter(|variant| variant.handler == place);
+        let one = Config {
+            handlers: vec![handler.clone()],
+            variants: of_routes
+                .map(|variant| VariantConfig { handler: 0, ..variant.clone() })
+                .collect(),
+            ..Config::default()
+        };
+        match self.deploy(&one) {
+            Ok(deployed) => {
+                for deployment in deployed.deployments() {
+                    if let Some(prefix) = deployment.lane.export_prefix() {
+                        println!("  served through {prefix}x");
+                    }
+                    println!("  isolation {}", deployment.isolation);
                 }
-                println!("  isolation {}", deployment.isolation);
+                true
             }
-            true
+            Err(error) => {
+                eprintln!("hob: {error}");
+                false
+            }
         }
-        Err(error) => {
-            eprintln!("hob: {error}");
-            false
+    }
+
+    /// The same of a module.
+    fn report_module(&self, module: &ModuleConfig) -> bool {
+        println!("module {} ({})", module.name, module.file.display());
+        if let Ok(component) = ComponentFile::read_program(&module.file) {
+            list("exports", &component.exports);
+            list("imports", &component.imports);
         }
+        let one = Config { modules: vec![module.clone()], ..Config::default() };
+        match self.deploy(&one) {
+            Ok(deployed) => {
+                for module in deployed.modules() {
+                    println!("  run through {}", module.export);
+                    println!("  isolation {}", module.isolation);
+                }
+                true
+            }
+            Err(error) => {
+                eprintln!("hob: {error}");
+                false
+            }
+        }
+    }
+
+    fn deploy(&self, config: &Config) -> Result<Deployed, StartError> {
+        let mut builder = Builder {
+            engines: &self.engines,
+            cache: &self.cache,
+            additions: &Additions::default(),
+            compiling: &mut |_| (),
+        };
+        builder.deploy(config, &Deployed::default(), Files::MayHaveChanged)
     }
 }
 
@@ -107,40 +152,6 @@ fn report_routes(config: &Config) {
         let through: String = plugins.iter().map(|name| format!("{name} -> ")).collect();
         println!("  {pattern} -> {through}{target}{cors}");
     }
-}
-
-/// The same of a module.
-fn report_module(module: &ModuleConfig, cache: &Cache) -> bool {
-    println!("module {} ({})", module.name, module.file.display());
-    if let Ok(component) = ComponentFile::read_program(&module.file) {
-        list("exports", &component.exports);
-        list("imports", &component.imports);
-    }
-    let one = Config { modules: vec![module.clone()], ..Config::default() };
-    match deploy(&one, cache) {
-        Ok(deployed) => {
-            for module in deployed.modules() {
-                println!("  run through {}", module.export);
-                println!("  isolation {}", module.isolation);
-            }
-            true
-        }
-        Err(error) => {
-            eprintln!("hob: {error}");
-            false
-        }
-    }
-}
-
-fn deploy(config: &Config, cache: &Cache) -> Result<Deployed, StartError> {
-    let engines = Engines::default();
-    let mut builder = Builder {
-        engines: &engines,
-        cache,
-        additions: &Additions::default(),
-        compiling: &mut |_| (),
-    };
-    builder.deploy(config, &Deployed::default(), Files::MayHaveChanged)
 }
 
 fn list(what: &str, names: &[String]) {

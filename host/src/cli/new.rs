@@ -45,9 +45,30 @@ impl New {
     }
 }
 
+/// Names that a package cannot have, or not in this place: the SDK's own, the crates that every package sees,
+/// and words of the language, which cargo refuses.
+#[rustfmt::skip]
+const TAKEN: &[&str] = &[
+    "hob-sdk", "hob_sdk", "hob-sdk-macros", "hob_sdk_macros", "alloc", "core", "proc_macro", "std",
+    "test", "abstract", "as", "async", "await", "become", "box", "break", "const", "continue",
+    "crate", "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if",
+    "impl", "in", "let", "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub",
+    "ref", "return", "self", "static", "struct", "super", "trait", "true", "try", "type", "typeof",
+    "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
+];
+
 /// The folder's name, which must do as a crate's name.
 fn name_of(dir: &Path) -> Result<String> {
-    let name = dir.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let Some(name) = dir.file_name().and_then(|name| name.to_str()) else {
+        bail!(
+            "the handler is called as its folder is: name one that is to be made, as `hob new shop`"
+        );
+    };
+    if TAKEN.contains(&name) {
+        bail!(
+            "a handler cannot be called `{name}`: a crate or a word of Rust is; choose another name"
+        );
+    }
     let starts_well = name.starts_with(|first: char| first.is_ascii_lowercase());
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
     if !starts_well || !name.chars().all(allowed) {

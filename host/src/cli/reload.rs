@@ -25,6 +25,9 @@ impl Reload {
         for key in &reloaded.needs_restart {
             println!("  `{key}` has another value now, which needs a restart");
         }
+        for fault in &reloaded.left_out {
+            println!("  left out: {fault}");
+        }
         Ok(())
     }
 }

@@ -76,7 +76,7 @@ fn folder(target: &Path, waits: bool) -> Result<Config> {
             Ok(handler(name, component, path_of_name(name)))
         })
         .collect::<Result<_>>()?;
-    Ok(with_handlers(handlers))
+    Ok(Config { leaves_out: waits, ..with_handlers(handlers) })
 }
 
 /// Each component answers below the name of its package.

@@ -2,7 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "on a thread of its own")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
@@ -24,6 +25,10 @@ const QUIET: Duration = Duration::from_millis(150);
 /// Where changes go on and on, they are acted on after so long.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How often the folders are looked at themselves: the kernel tells what happens in one, and not that another
+/// has taken its name, as when a folder is put in its place or a link is switched.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Changes that wait while others are acted on. More of them say nothing new.
 const CHANGES_MAX: usize = 64;
 
@@ -43,13 +48,16 @@ pub(super) fn watch(watched: Watched, changed: impl Fn() + Send + 'static) -> Re
             _ => _ = told.try_send(()),
         }
     };
-    let mut watcher = notify::recommended_watcher(tell).context("cannot watch files")?;
-    extend(&mut watcher, (watched.folders)())?;
+    let watcher = notify::recommended_watcher(tell).context("cannot watch files")?;
+    let mut folders = Folders { watcher, known: BTreeMap::new() };
+    folders.watch((watched.folders)())?;
     let act = move || {
-        while changes.recv().is_ok() && is_over(&changes) {
-            // A folder that is new and cannot be watched: what is in it is found with the next change.
-            let _ = extend(&mut watcher, (watched.folders)());
+        while is_changed(&changes, &folders) && is_over(&changes) {
+            // One that cannot be watched has gone, or is not there yet: that it is there is seen by a look.
+            let _ = folders.watch((watched.folders)());
             changed();
+            // What is served now may lie in others.
+            let _ = folders.watch((watched.folders)());
         }
     };
     std::thread::Builder::new()
@@ -57,6 +65,18 @@ pub(super) fn watch(watched: Watched, changed: impl Fn() + Send + 'static) -> Re
         .spawn(act)
         .context("cannot watch files")?;
     Ok(())
+}
+
+/// Waits for a change; false when there will be no more.
+fn is_changed(changes: &Receiver<()>, folders: &Folders) -> bool {
+    loop {
+        match changes.recv_timeout(LOOK) {
+            Ok(()) => return true,
+            Err(RecvTimeoutError::Timeout) if folders.are_others() => return true,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return false,
+        }
+    }
 }
 
 /// Waits for the end of a change; false when there will be no more.
@@ -71,14 +91,39 @@ fn is_over(changes: &Receiver<()>) -> bool {
     }
 }
 
-fn extend(watcher: &mut RecommendedWatcher, folders: BTreeSet<PathBuf>) -> Result<()> {
-    // Also those that are watched: one may have gone and be another by now under its name.
-    for folder in folders {
-        watcher
-            .watch(&folder, RecursiveMode::NonRecursive)
-            .with_context(|| format!("cannot watch {}", folder.display()))?;
+/// The folders that are watched.
+struct Folders {
+    watcher: RecommendedWatcher,
+    /// Which folder each name stood for when it was watched: its device and its number there.
+    known: BTreeMap<PathBuf, Option<(u64, u64)>>,
+}
+
+impl Folders {
+    /// Watches these from now on, also those that are watched: one may have gone and be another by now under
+    /// its name.
+    ///
+    /// # Errors
+    /// For the first that cannot be watched. The others are.
+    fn watch(&mut self, folders: BTreeSet<PathBuf>) -> Result<()> {
+        let mut outcome = Ok(());
+        self.known = folders.iter().map(|folder| (folder.clone(), identity(folder))).collect();
+        for folder in folders {
+            let watched = self.watcher.watch(&folder, RecursiveMode::NonRecursive);
+            let watched = watched.with_context(|| format!("cannot watch {}", folder.display()));
+            outcome = outcome.and(watched);
+        }
+        outcome
     }
-    Ok(())
+
+    /// Whether one of the names stands for another folder by now.
+    fn are_others(&self) -> bool {
+        self.known.iter().any(|(folder, known)| identity(folder) != *known)
+    }
+}
+
+fn identity(folder: &Path) -> Option<(u64, u64)> {
+    let metadata = std::fs::metadata(folder).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 /// Whether a file is a component, or says what is served.

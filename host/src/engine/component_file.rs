@@ -1,6 +1,8 @@
 //! Owns the first look at a `.wasm` file, before anything is compiled: whether it is a component
 //! at all, and what it imports and exports.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,6 +10,7 @@ use sha2::{Digest, Sha256};
 use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 
 use super::{Generation, core_module};
+use crate::limits;
 
 /// A component as it lies on disk.
 #[derive(Clone)]
@@ -46,6 +49,8 @@ impl std::fmt::Display for ContentDigest {
 pub enum FileError {
     /// It cannot be read.
     Unreadable(PathBuf, std::io::Error),
+    /// It is longer than a component may be.
+    TooLarge(PathBuf),
     /// It is a Wasm module without the component around it.
     CoreModule(PathBuf),
     /// It is something else.
@@ -62,6 +67,13 @@ impl std::fmt::Display for FileError {
             FileError::Unreadable(path, error) => {
                 write!(f, "cannot read {}: {error}", path.display())
             }
+            FileError::TooLarge(path) => write!(
+                f,
+                "{} is larger than {} MiB, and a component may not be: name a .wasm file that a \
+                 component toolchain has made, without its debug information",
+                path.display(),
+                limits::COMPONENT_FILE_BYTES_MAX >> 20
+            ),
             FileError::CoreModule(path) => write!(
                 f,
                 "{} is a core WebAssembly module, not a component; build it for a component \
@@ -94,7 +106,20 @@ impl std::error::Error for FileError {}
 
 #[expect(clippy::disallowed_methods, reason = "components are read off the loop's thread")]
 fn contents(path: &Path) -> Result<Vec<u8>, FileError> {
-    std::fs::read(path).map_err(|error| FileError::Unreadable(path.to_owned(), error))
+    let read = || {
+        let mut contents = Vec::new();
+        // One byte more: a file may be as large as that, and not larger.
+        let mut file = File::open(path)?.take(limits::COMPONENT_FILE_BYTES_MAX + 1);
+        file.read_to_end(&mut contents)?;
+        Ok(contents)
+    };
+    match read() {
+        Ok(contents) if contents.len() as u64 > limits::COMPONENT_FILE_BYTES_MAX => {
+            Err(FileError::TooLarge(path.to_owned()))
+        }
+        Ok(contents) => Ok(contents),
+        Err(error) => Err(FileError::Unreadable(path.to_owned(), error)),
+    }
 }
 
 impl ComponentFile {

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+/// A component's file on the disk. Some times the largest that interpreters of other languages are; a device that
+/// never ends is not read for ever.
+pub const COMPONENT_FILE_BYTES_MAX: u64 = 512 << 20;
+
 /// Versions of one handler that are kept to go back to.
 pub const VERSIONS_KEPT: usize = 10;
 

@@ -20,7 +20,7 @@ use super::{Site, StartError, Stop};
 use crate::admin::{Answer, Denial, HandlerName, Operation, Operator};
 use crate::config::Config;
 use crate::deployments::{Ledger, Store, StoreFault};
-use crate::engine::{Cache, Engines};
+use crate::engine::{Cache, ComponentFile, Engines};
 use crate::event_loop::{Pending, Settle, give_way_to_loops};
 use crate::limits;
 use crate::observe::Line;
@@ -205,10 +205,16 @@ impl Desk {
 
     /// Reads `hob.toml` again. A bad one changes nothing.
     fn reload(&mut self) -> Answer {
-        let outcome = (self.read_config)().map_err(Denial::Refused).and_then(|config| {
+        let mut left_out = Vec::new();
+        let outcome = (self.read_config)().map_err(Denial::Refused).and_then(|mut config| {
             let needs_restart = config.what_needs_a_restart(&self.site.config);
             let before = self.snapshot.clone();
-            let (files, ledger) = (Files::MayHaveChanged, self.ledger.clone());
+            let (mut files, ledger) = (Files::MayHaveChanged, self.ledger.clone());
+            if config.leaves_out {
+                files = Files::MayBeBroken;
+                let faults = self.builder(&mut |_| ()).leave_out(&mut config, &self.deployed);
+                left_out = faults.iter().map(StartError::to_string).collect();
+            }
             let (on_trial, is_preview) = (None, false);
             // Read first: one that is wrong changes nothing either.
             let certificate = config.admin_certificate.as_ref().map(CertificateFiles::read);
@@ -220,11 +226,16 @@ impl Desk {
             if let (Some(identity), Some(certified)) = (&self.identity, certified) {
                 identity.replace(certified);
             }
-            Ok(views::reloaded(&before, &self.snapshot, needs_restart))
+            Ok(views::reloaded(&before, &self.snapshot, needs_restart, left_out.clone()))
         });
         if self.site.config.tells_failures {
             let failure = outcome.as_ref().err().map(Denial::to_string);
             self.loops.tell(failure.as_deref());
+        }
+        for fault in &left_out {
+            self.site
+                .log
+                .write(Line::new("server").text("event", "left-out").text("detail", fault));
         }
         let line = Line::new("server").text("event", "reloaded");
         self.site.log.write(match &outcome {
@@ -254,6 +265,15 @@ impl Desk {
         Ok(())
     }
 
+    fn builder<'a>(&'a self, compiling: &'a mut dyn FnMut(&ComponentFile)) -> Builder<'a> {
+        Builder {
+            engines: &self.engines,
+            cache: &self.cache,
+            additions: &self.site.additions,
+            compiling,
+        }
+    }
+
     /// Has all loops ready to serve it. A version that is only kept, and cannot be served as things are, is
     /// no reason to refuse the change of something else.
     fn prepare(&mut self, change: &Change) -> Result<(Deployed, Arc<Snapshot>), NotChanged> {
@@ -277,13 +297,8 @@ impl Desk {
     ) -> Result<(Deployed, Arc<Snapshot>), NotChanged> {
         let Change { config, ledger, files, on_trial, .. } = change;
         let whole = with_versions(config, ledger, &self.store, previews);
-        let mut builder = Builder {
-            engines: &self.engines,
-            cache: &self.cache,
-            additions: &self.site.additions,
-            compiling: &mut |_| (),
-        };
-        let deployed = builder.deploy(&whole, &self.deployed, *files).map_err(NotChanged::Start)?;
+        let deployed = self.builder(&mut |_| ()).deploy(&whole, &self.deployed, *files);
+        let deployed = deployed.map_err(NotChanged::Start)?;
         self.site.ticker.tick_for(self.engines.made());
         let snapshot = self
             .assembly

@@ -55,6 +55,8 @@ struct Known<'a> {
 pub enum Files {
     /// They are read again, and what is in them is compared.
     MayHaveChanged,
+    /// The same; where what is in one now cannot be served, what was in it before goes on.
+    MayBeBroken,
     /// They are left alone.
     AreTheSame,
 }
@@ -98,7 +100,39 @@ impl Builder<'_> {
         Ok(deployed)
     }
 
+    /// Takes out of a configuration each handler whose file cannot be served, if nothing was served of it
+    /// before, and says what is wrong with which.
+    pub(super) fn leave_out(&mut self, config: &mut Config, before: &Deployed) -> Vec<StartError> {
+        let known = before.known();
+        let mut faults = Vec::new();
+        config.handlers.retain(|handler| {
+            let key = (handler.tenant.as_str(), handler.name.as_str());
+            let known = known.handlers.get(&key).copied();
+            let Err(fault) = self.handler(handler, known, Files::MayHaveChanged) else {
+                return true;
+            };
+            faults.push(fault);
+            known.is_some_and(|(config, _)| config.is_same(handler))
+        });
+        faults
+    }
+
     fn handler(
+        &mut self,
+        handler: &HandlerConfig,
+        known: Option<&(HandlerConfig, Arc<Deployment>)>,
+        files: Files,
+    ) -> Result<Arc<Deployment>, StartError> {
+        match self.new_handler(handler, known, files) {
+            Err(fault) if files == Files::MayBeBroken => {
+                let same = known.filter(|(config, _)| config.is_same(handler));
+                same.map(|(_, code)| code.clone()).ok_or(fault)
+            }
+            made => made,
+        }
+    }
+
+    fn new_handler(
         &mut self,
         handler: &HandlerConfig,
         known: Option<&(HandlerConfig, Arc<Deployment>)>,

@@ -17,7 +17,12 @@ pub(super) fn shown(view: impl serde::Serialize) -> Value {
 }
 
 /// What the second of two snapshots has that the first has not.
-pub(super) fn reloaded(before: &Snapshot, after: &Snapshot, needs_restart: Vec<String>) -> Value {
+pub(super) fn reloaded(
+    before: &Snapshot,
+    after: &Snapshot,
+    needs_restart: Vec<String>,
+    left_out: Vec<String>,
+) -> Value {
     let is_new =
         |one: &&Arc<ServedHandler>| !before.handlers.iter().any(|known| Arc::ptr_eq(known, one));
     let changed = after.whole_handlers().filter(is_new);
@@ -25,6 +30,7 @@ pub(super) fn reloaded(before: &Snapshot, after: &Snapshot, needs_restart: Vec<S
         handlers: after.whole_handlers().count(),
         changed: changed.map(|one| format!("{}/{}", one.config.tenant, one.config.name)).collect(),
         needs_restart,
+        left_out,
     })
 }
 
