@@ -62,6 +62,10 @@ pub(super) struct LimitsFile {
     connections_out: Option<Spanned<u64>>,
     /// Jobs that wait for a host thread.
     host_jobs: Option<Spanned<u64>>,
+    /// Milliseconds that a request may take, whatever the limits of its handler.
+    wall_ms: Option<Spanned<u64>>,
+    /// Milliseconds that a request may hold a loop, the same.
+    cpu_ms: Option<Spanned<u64>>,
 }
 
 impl Config {
@@ -141,6 +145,8 @@ impl Checker<'_> {
                 1..=limits::HOST_JOBS_MAX as u64,
                 defaults.host_jobs,
             ),
+            wall_ms: number("wall_ms", &file.wall_ms, 1..=longest_ms, defaults.wall_ms),
+            cpu_ms: number("cpu_ms", &file.cpu_ms, 1..=longest_ms, defaults.cpu_ms),
             memory_bytes: memory_mib.unwrap_or(defaults.memory_bytes),
             instances: number("instances", &file.instances, some.clone(), defaults.instances),
             requests_in_flight: number(

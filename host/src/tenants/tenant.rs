@@ -2,7 +2,7 @@
 //! loops, and kept as long as the process whatever is served meanwhile.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -37,6 +37,10 @@ pub struct TenantLimits {
     pub connections_out: u64,
     /// Jobs that wait for a host thread.
     pub host_jobs: u64,
+    /// Milliseconds that a request may take, whatever its handler may.
+    pub wall_ms: u64,
+    /// Milliseconds that a request may hold a loop, whatever its handler may.
+    pub cpu_ms: u64,
 }
 
 impl Default for TenantLimits {
@@ -53,6 +57,8 @@ impl Default for TenantLimits {
             body_bytes: limits::TENANT_UNLIMITED,
             connections_out: limits::OUTBOUND_CONNECTIONS_PER_TENANT_MAX as u64,
             host_jobs: limits::HOST_JOBS_PER_QUEUE_MAX as u64,
+            wall_ms: limits::TENANT_UNLIMITED,
+            cpu_ms: limits::TENANT_UNLIMITED,
         }
     }
 }
@@ -119,6 +125,9 @@ pub struct Tenant {
     weight: Weight,
     host_jobs: Bound,
     limits: Mutex<TenantLimits>,
+    /// Of these, what each request asks for.
+    wall_ms: AtomicU64,
+    cpu_ms: AtomicU64,
     /// Where the rate and the share are measured from.
     base: Instant,
     pub(super) rate: Bucket,
@@ -139,6 +148,8 @@ impl Tenant {
             weight: Weight::default(),
             host_jobs: Bound::new(limits::HOST_JOBS_PER_QUEUE_MAX),
             limits: Mutex::new(without),
+            wall_ms: AtomicU64::default(),
+            cpu_ms: AtomicU64::default(),
             base: Instant::now(),
             rate: Bucket::default(),
             cpu: Bucket::default(),
@@ -205,7 +216,19 @@ impl Tenant {
             .set(if limits.cpu_ms_per_second == limits::TENANT_UNLIMITED { 0 } else { 1 }, burst);
         self.budget.set(limits.memory_bytes, limits.instances);
         self.host_jobs.set(limits.host_jobs as usize);
+        self.wall_ms.store(limits.wall_ms, Ordering::Relaxed);
+        self.cpu_ms.store(limits.cpu_ms, Ordering::Relaxed);
         self.resize(&limits);
+    }
+
+    /// The most that a request may take from now on, whatever its handler may.
+    pub fn wall(&self) -> Duration {
+        Duration::from_millis(self.wall_ms.load(Ordering::Relaxed))
+    }
+
+    /// The most that a request may hold a loop from now on, the same.
+    pub fn cpu(&self) -> Duration {
+        Duration::from_millis(self.cpu_ms.load(Ordering::Relaxed))
     }
 
     /// What its instances have of memory, and how many they are.
