@@ -26,6 +26,7 @@ mod poll;
 mod sql;
 mod sqlite;
 mod stdio;
+mod storage;
 mod stores;
 mod timers;
 mod treaty;

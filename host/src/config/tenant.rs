@@ -66,6 +66,8 @@ pub(super) struct LimitsFile {
     wall_ms: Option<Spanned<u64>>,
     /// Milliseconds that a request may hold a loop, the same.
     cpu_ms: Option<Spanned<u64>>,
+    /// What it keeps on the disk, in MiB: its files, databases and keys together.
+    storage_mib: Option<Spanned<u64>>,
 }
 
 impl Config {
@@ -131,7 +133,12 @@ impl Checker<'_> {
         let body_mib = file.body_mib.as_ref().map(|_| {
             number("body_mib", &file.body_mib, some.clone(), TENANT_UNLIMITED / MIB) * MIB
         });
+        let storage_mib = file.storage_mib.as_ref().map(|_| {
+            let most = limits::TENANT_STORAGE_MIB_MAX;
+            number("storage_mib", &file.storage_mib, 1..=most, most) * MIB
+        });
         TenantLimits {
+            storage_bytes: storage_mib.unwrap_or(defaults.storage_bytes),
             body_bytes: body_mib.unwrap_or(defaults.body_bytes),
             connections_out: number(
                 "connections_out",

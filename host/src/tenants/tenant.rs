@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::admission::{Bucket, Gate};
+use super::storage::Storage;
 use crate::engine::Budget;
 use crate::event_loop::{Bound, Weight};
 use crate::limits;
@@ -41,6 +42,8 @@ pub struct TenantLimits {
     pub wall_ms: u64,
     /// Milliseconds that a request may hold a loop, whatever its handler may.
     pub cpu_ms: u64,
+    /// Bytes of what it keeps on the disk: its files, databases and keys together.
+    pub storage_bytes: u64,
 }
 
 impl Default for TenantLimits {
@@ -59,6 +62,7 @@ impl Default for TenantLimits {
             host_jobs: limits::HOST_JOBS_PER_QUEUE_MAX as u64,
             wall_ms: limits::TENANT_UNLIMITED,
             cpu_ms: limits::TENANT_UNLIMITED,
+            storage_bytes: limits::TENANT_UNLIMITED,
         }
     }
 }
@@ -87,6 +91,8 @@ pub enum Limit {
     Instances,
     /// The length of a request's body.
     Body,
+    /// What it keeps on the disk.
+    Storage,
 }
 
 impl Limit {
@@ -100,6 +106,7 @@ impl Limit {
             Limit::Memory => "memory",
             Limit::Instances => "instances",
             Limit::Body => "body",
+            Limit::Storage => "storage",
         }
     }
 
@@ -113,6 +120,7 @@ impl Limit {
             Limit::Memory => "tenant-memory",
             Limit::Instances => "tenant-instances",
             Limit::Body => "tenant-body",
+            Limit::Storage => "tenant-storage",
         }
     }
 }
@@ -134,6 +142,7 @@ pub struct Tenant {
     pub(super) cpu: Bucket,
     pub(super) gate: Mutex<Gate>,
     budget: Budget,
+    storage: Storage,
     metrics: Arc<TenantMetrics>,
 }
 
@@ -155,6 +164,7 @@ impl Tenant {
             cpu: Bucket::default(),
             gate: Mutex::default(),
             budget,
+            storage: Storage::new(metrics.clone()),
             metrics,
         };
         tenant.set_limits(without);
@@ -216,6 +226,7 @@ impl Tenant {
             .set(if limits.cpu_ms_per_second == limits::TENANT_UNLIMITED { 0 } else { 1 }, burst);
         self.budget.set(limits.memory_bytes, limits.instances);
         self.host_jobs.set(limits.host_jobs as usize);
+        self.storage.set(limits.storage_bytes);
         self.wall_ms.store(limits.wall_ms, Ordering::Relaxed);
         self.cpu_ms.store(limits.cpu_ms, Ordering::Relaxed);
         self.resize(&limits);
@@ -234,6 +245,11 @@ impl Tenant {
     /// What its instances have of memory, and how many they are.
     pub fn budget(&self) -> &Budget {
         &self.budget
+    }
+
+    /// What it keeps on the disk.
+    pub fn storage(&self) -> &Storage {
+        &self.storage
     }
 
     /// What is counted of it.
