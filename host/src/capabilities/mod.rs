@@ -12,6 +12,7 @@ mod egress;
 mod extension;
 mod fetch;
 mod files;
+mod filesystem;
 mod grants;
 mod held;
 mod joined;

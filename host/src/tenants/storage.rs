@@ -24,6 +24,14 @@ pub struct Storage(Arc<Account>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StorageFull;
 
+impl std::fmt::Display for StorageFull {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the tenant's storage is full")
+    }
+}
+
+impl std::error::Error for StorageFull {}
+
 /// A way through everything that a tenant keeps.
 pub trait Walk: Send {
     /// Looks at so many entries of folders.
