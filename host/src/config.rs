@@ -14,9 +14,11 @@ mod restart;
 mod route;
 mod schema;
 mod secrets;
+mod source;
 mod spanned;
 mod tenant;
 mod undeployed;
+mod values;
 
 use std::net::SocketAddr;
 use std::num::NonZero;

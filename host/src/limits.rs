@@ -337,8 +337,9 @@ pub const FOLDER_ENTRIES_MAX: usize = 100_000;
 /// Entries of one page of a folder.
 pub const FOLDER_PAGE_MAX: usize = 1000;
 
-/// Bytes of a secret: a key with its chain of certificates is a tenth of it.
-pub const SECRET_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a secret, or of another value that is not in `hob.toml` itself: a key with its chain of
+/// certificates is a tenth of it.
+pub const VALUE_BYTES_MAX: usize = 64 * 1024;
 
 /// Random bytes a guest may ask for at once.
 pub const RANDOM_BYTES_MAX: u64 = 64 * 1024;

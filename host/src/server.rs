@@ -264,7 +264,7 @@ impl Server {
         ticker.handle().tick_for(engines.made());
         let tls = Arc::<OnceLock<Tls>>::default();
         let mut assembly = Assembly {
-            households: Households::new(config.data.clone(), host_threads.clone()),
+            households: Households::new(config.data.clone(), host_threads.clone(), log.clone()),
             host_threads: host_threads.clone(),
             loops: of_loops,
             offload_threads: None,

@@ -150,6 +150,71 @@ fn a_file_is_relative_to_hob_toml_and_loses_its_last_line_end_only() {
     }
 }
 
+/// In each of the tables that has them.
+#[test]
+fn a_value_is_read_from_a_file_or_a_variable_of_hob_s_own_environment() {
+    let scratch = Scratch::new();
+    let file = scratch.file("region", "north\r\n");
+    let values =
+        format!("{{ region = {{ file = {file:?} }}, token = {{ env = \"HOB_TEST_TOKEN\" }} }}");
+    let guests = every_mode(&GUESTS).into_iter().map(|guest| {
+        let guest = guest.grants("").set(&format!("config = {values}"));
+        guest.set(&format!("environment = {values}"))
+    });
+    let hob = serve(guests.collect());
+    for name in hob.names() {
+        let all = format!("region=north\ntoken={OTHER}\n");
+        assert_eq!(ask(&hob, name, "all"), all);
+        assert_eq!(ask(&hob, name, "get?what=region"), "north");
+        assert_eq!(ask(&hob, name, "environment"), all);
+    }
+    // An empty one is a value too, as one that is written is.
+    let empty = scratch.file("empty", "\n");
+    let guest = guest("capabilities").grants("");
+    let guest = guest.set(&format!("config.nothing = {{ file = {empty:?} }}"));
+    assert_eq!(ask(&Serve::new([guest]).start(), "capabilities", "get?what=nothing"), "");
+}
+
+#[test]
+fn a_value_that_is_not_there_is_a_fault_that_names_the_key() {
+    let scratch = Scratch::new();
+    scratch.file("large", "x".repeat(65_537));
+    scratch.file("binary", [0xff]);
+    for (source, wanted) in [
+        ("{ file = \"nowhere\" }", "nowhere: "),
+        ("{ file = \"large\" }", "65536"),
+        ("{ file = \"binary\" }", "UTF-8"),
+        ("{ file = \".\" }", "cannot read"),
+        ("{ env = \"HOB_TEST_UNSET\" }", "`HOB_TEST_UNSET` is not set"),
+        ("{ value = \"a\" }", "{ file = \"path\" }"),
+        ("{ file = \"a\", env = \"b\" }", "{ env = \"VARIABLE\" }"),
+        ("7", "write \"text\""),
+        ("[\"a\"]", "write \"text\""),
+    ] {
+        for table in ["config", "environment"] {
+            let outcome = checked(&scratch, &format!("{table} = {{ KEY = {source} }}"));
+            assert!(!outcome.success, "{source}");
+            for wanted in ["hob.toml:5: ", &format!("`{table}.KEY`"), wanted] {
+                assert!(outcome.stderr.contains(wanted), "{source}: {wanted}: {}", outcome.stderr);
+            }
+        }
+    }
+    for table in ["plugin", "module"] {
+        let (file, component) = match table {
+            "plugin" => ("component", component("relay")),
+            _ => ("file", component("job-0-3")),
+        };
+        let lines = format!(
+            "[[{table}]]\nname = \"more\"\n{file} = {component:?}\nconfig.KEY = {{ env = \"HOB_TEST_UNSET\" }}"
+        );
+        let outcome = checked(&scratch, &lines);
+        assert!(
+            !outcome.success && outcome.stderr.contains("hob.toml:8: `config.KEY`"),
+            "{outcome:?}"
+        );
+    }
+}
+
 #[test]
 fn a_secret_is_not_printed_by_those_who_print_a_configuration() {
     let (key, secret) = ("KEY".to_owned(), hob::capabilities::Secret::new(SECRET.to_owned()));

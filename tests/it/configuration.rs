@@ -69,6 +69,10 @@ fn a_fault_of_a_tenant_s_table_is_named() {
     expect_fault(&weight, &["hob.toml:3:", "`tenant.weight` is 0", "from 1 to 1000"]);
     let instances = tenant("limits = { instances = 0 }");
     expect_fault(&instances, &["hob.toml:3:", "`tenant.limits.instances` is 0"]);
+    let storage = tenant("limits = { storage_mib = 0 }");
+    expect_fault(&storage, &["hob.toml:3:", "`tenant.limits.storage_mib` is 0"]);
+    let wall = tenant("limits = { wall_ms = 0 }");
+    expect_fault(&wall, &["hob.toml:3:", "`tenant.limits.wall_ms` is 0"]);
     let queue = tenant("limits = { queue_m = 1 }");
     expect_fault(&queue, &["hob.toml:3:", "did you mean `queue_ms`?"]);
     expect_fault(&(tenant("") + &tenant("")), &["second tenant", "`t`"]);

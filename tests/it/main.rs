@@ -70,6 +70,7 @@ mod starts;
 mod streams;
 mod targets;
 mod tenant_limits;
+mod tenant_storage;
 mod time;
 mod timeline;
 mod timers;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::harness::{
     END_OF_BODY, Guest, Hob, Place, Scratch, TOKEN, TOKEN_TABLE, compile_cache, expect_denied,
-    greeter, guest, hob, run, unfinished, view,
+    greeter, guest, hob, module, run, unfinished, view,
 };
 
 #[test]
@@ -191,6 +191,64 @@ fn a_reload_serves_what_has_changed_and_a_bad_file_changes_nothing() {
     server.get("/kitchen/hello").expect(404);
     server.get("/more/hello").expect(404);
     assert_eq!(server.greeting("own"), "secon");
+}
+
+#[test]
+fn a_reload_reads_again_the_values_that_are_in_files() {
+    let told = guest("capabilities").grants("").set("config.word = { file = \"word\" }");
+    let told = told.set("environment.WORD = { file = \"word\" }");
+    let module = module("job-0-3").tenant("t").set("environment.WORD = { file = \"other\" }");
+    let place = Place::new("", &[told, guest("kitchen"), module]);
+    place.scratch.file("word", "first\n");
+    place.scratch.file("other", "one");
+    let hob = place.start();
+    let words = || {
+        let word = hob.get("/capabilities/config.get?what=word").expect(200);
+        let environment = hob.get("/capabilities/config.environment").expect(200);
+        format!("{} {}", word.text(), environment.text().trim_end())
+    };
+    assert_eq!(words(), "first WORD=first");
+    place.scratch.file("word", "second");
+    // Until then it is what it was.
+    assert_eq!(words(), "first WORD=first");
+    let reloaded = view(hob.operate("POST", "/v1/reload", &[]));
+    assert_eq!(reloaded["changed"], json!(["t/capabilities"]));
+    assert_eq!(words(), "second WORD=second");
+    let reloaded = view(hob.operate("POST", "/v1/reload", &[]));
+    assert_eq!(reloaded["changed"], json!([]));
+    fs::remove_file(place.scratch.join("word")).expect("a file");
+    let refused = hob.operate("POST", "/v1/reload", &[]);
+    expect_denied(refused, 422, "refused", &["hob.toml:", "`config.word`", "`environment.WORD`"]);
+    assert_eq!(words(), "second WORD=second");
+}
+
+/// A request that is under way keeps what it had when it came.
+#[test]
+fn how_long_a_request_may_take_is_changed_for_those_that_come() {
+    let limits = "limits = { wall_ms = 3600000, cpu_ms = 3600000 }";
+    for mode in ["fresh", "reuse", "shared"] {
+        let place = Place::new("", &[guest("kitchen").tenant("t").isolation(mode).set(limits)]);
+        let hob = place.start();
+        let change = |body: &str| view(hob.operate("PATCH", "/v1/tenants/t", body.as_bytes()));
+        hob.expect_hello("kitchen");
+        let mut before = hob.client();
+        before.send(unfinished("/kitchen/echo"));
+        hob.wait_for_in_flight("kitchen", 1);
+        let changed = change(r#"{"cpu_ms": 100, "wall_ms": 300}"#);
+        assert_eq!(changed["limits"]["cpu_ms"], 100, "{changed}");
+        assert_eq!(changed["limits"]["wall_ms"], 300, "{changed}");
+        let late = hob.get("/kitchen/sleep?ms=3600000").expect(504);
+        assert!(late.text().starts_with("wall-limit\n"), "{late:?}");
+        // It has been there for longer than those that come now may take.
+        before.send(END_OF_BODY);
+        assert_eq!(before.response().expect(200).text(), "hello");
+        let spun = hob.get("/kitchen/spin").expect(503);
+        assert!(spun.text().starts_with("cpu-limit\n"), "{spun:?}");
+        let changed = change(r#"{"cpu_ms": null, "wall_ms": null}"#);
+        assert_eq!(changed["limits"]["cpu_ms"], json!(null), "{changed}");
+        hob.get("/kitchen/spin?ms=200").expect(200);
+        hob.get("/kitchen/sleep?ms=400").expect(200);
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::harness::{
 const KITCHENS: [&str; 4] = ["kitchen", "kitchen-standard", "kitchen-0-2", "kitchen-0-3"];
 
 /// Asks with the field `x-deed`, which tells a plug-in what to do.
-fn ask(hob: &Hob, target: &str, deed: &str) -> Response {
+pub(crate) fn ask(hob: &Hob, target: &str, deed: &str) -> Response {
     hob.exchange(asking(target, deed))
 }
 

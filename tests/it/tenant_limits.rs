@@ -2,7 +2,10 @@
 //! neighbours are served as before.
 
 use crate::failures::expect_failure;
-use crate::harness::{Client, Guest, Hob, Response, Serve, chunked, get, guest, post};
+use crate::harness::{
+    Client, Guest, Hob, Response, Serve, chunked, every_mode, get, guest, plugin, post,
+};
+use crate::plugins::ask;
 
 const KITCHENS: [&str; 3] = ["kitchen", "kitchen-0-2", "kitchen-0-3"];
 
@@ -239,6 +242,47 @@ fn instances_at_rest_give_way_to_those_at_work_of_the_same_tenant() {
     assert_eq!(metrics.of("resting", "hob_instances_made_total"), 2.0);
     assert_eq!(metrics.of("other", "hob_instances_made_total"), 1.0);
     assert_eq!(metrics.beginning("hob_tenant_refused_total{").count(), 0);
+}
+
+/// Whatever the limits of the handler, of a route and of a plug-in are.
+#[test]
+fn no_request_of_a_tenant_takes_longer_than_its_tenant_allows() {
+    let generous = "cpu_ms = 3600000, wall_ms = 3600000";
+    let mut guests = every_mode(&KITCHENS);
+    guests.iter_mut().for_each(|one| *one = one.clone().tenant("limited").limits(generous));
+    guests.push(plugin("a").tenant("limited").limits(generous));
+    guests.push(guest("kitchen").named("behind").tenant("limited").behind(&["a"]));
+    guests.push(guest("kitchen").named("of-a-route").tenant("limited"));
+    guests.push(guest("kitchen").named("other").tenant("other").limits(generous));
+    let route = "prefix = \"/routed\"\nhandler = \"of-a-route\"\ntenant = \"limited\"";
+    let hob = Serve::new(guests)
+        .route(&format!("{route}\nlimits = {{ {generous} }}"))
+        .tenant("limited", "cpu_ms = 300, wall_ms = 1000")
+        .start();
+    let names: Vec<_> = hob
+        .names()
+        .filter(|name| !["other", "of-a-route"].contains(name))
+        .map(str::to_owned)
+        .collect();
+    for name in names.iter().map(String::as_str).chain(["routed"]) {
+        let spun = expect_failure(hob.get(&format!("/{name}/spin")), 503, "cpu-limit");
+        let access = hob.wait_for_line(|line| line["kind"] == "access" && line["id"] == *spun);
+        assert!(access["on_loop_us"].as_u64() >= Some(300_000), "{access}");
+        expect_failure(hob.get(&format!("/{name}/sleep?ms=3600000")), 504, "wall-limit");
+        hob.expect_hello(name);
+    }
+    for (deed, status, code) in [("a=spin", 503, "cpu-limit"), ("a=sleep", 504, "wall-limit")] {
+        expect_failure(ask(&hob, "/behind/hello", deed), status, code);
+    }
+    hob.get("/other/spin?ms=400").expect(200);
+}
+
+/// The smaller of the two counts.
+#[test]
+fn what_a_tenant_allows_is_no_more_than_its_handlers_have() {
+    let limited = guest("kitchen").named("limited").tenant("limited").limits("wall_ms = 200");
+    let hob = serve(limited, "wall_ms = 3600000, cpu_ms = 3600000");
+    expect_failure(hob.get("/limited/sleep?ms=3600000"), 504, "wall-limit");
 }
 
 #[test]

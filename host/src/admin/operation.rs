@@ -122,6 +122,9 @@ pub struct TenantView {
     pub requests_in_flight: u64,
     /// Requests that wait for a place.
     pub requests_queued: u64,
+    /// Bytes of what it keeps on the disk, where that is limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_bytes: Option<u64>,
 }
 
 /// What is served.

@@ -28,6 +28,8 @@ struct SharedCall {
     next: Option<Next>,
     /// Time it held the loop, as the epoch has sampled it.
     on_loop: Duration,
+    /// How long it may hold it.
+    limit: Duration,
 }
 
 /// Who has brought an instance down.
@@ -45,9 +47,9 @@ impl SharedCalls {
         self.running.len()
     }
 
-    /// A request's task begins.
-    pub fn begin(&mut self, task: GuestTaskId, id: RequestId, next: Option<Next>) {
-        let call = SharedCall { id: Some(id), next, on_loop: Duration::ZERO };
+    /// A request's task begins, which may hold the loop for as long as `limit`.
+    pub fn begin(&mut self, task: GuestTaskId, id: RequestId, next: Option<Next>, limit: Duration) {
+        let call = SharedCall { id: Some(id), next, on_loop: Duration::ZERO, limit };
         self.running.insert(task, call);
     }
 
@@ -76,7 +78,8 @@ impl SharedCalls {
         tasks.iter().rev().find_map(|task| self.running.get(task)?.next.clone())
     }
 
-    /// Charges a request with time; the culprit, if that is beyond `limit`.
+    /// Charges a request with time; the culprit, if that is beyond what it may take. A task whose request
+    /// was forgotten may take as long as `limit`.
     pub fn charge(
         &mut self,
         tasks: &[GuestTaskId],
@@ -87,16 +90,17 @@ impl SharedCalls {
         let running = tasks.iter().rev().find(|task| self.running.contains_key(task));
         let call = match running {
             Some(task) => self.running.get_mut(task)?,
-            None => self.answered_call(root),
+            None => self.answered_call(root, limit),
         };
         call.on_loop += time;
-        (call.on_loop > limit).then(|| call.id.map_or(Culprit::Forgotten, Culprit::Request))
+        (call.on_loop > call.limit).then(|| call.id.map_or(Culprit::Forgotten, Culprit::Request))
     }
 
-    fn answered_call(&mut self, task: GuestTaskId) -> &mut SharedCall {
+    fn answered_call(&mut self, task: GuestTaskId, limit: Duration) -> &mut SharedCall {
         let found = self.answered.iter().rposition(|(answered, _)| *answered == task);
         let index = found.unwrap_or_else(|| {
-            self.remember(task, SharedCall { id: None, next: None, on_loop: Duration::ZERO });
+            let on_loop = Duration::ZERO;
+            self.remember(task, SharedCall { id: None, next: None, on_loop, limit });
             self.answered.len() - 1
         });
         &mut self.answered[index].1

@@ -20,6 +20,7 @@ use super::{GuestContext, GuestState};
 use crate::engine::Generation;
 use crate::event_loop::{Refused, Work};
 use crate::limits;
+use crate::tenants::{Storage, StorageFull};
 use disk::{OpenReader, Unfinished};
 
 /// A tenant's folder as one handler may use it. Cheap to clone.
@@ -31,6 +32,8 @@ pub(super) struct Files {
     path: Arc<Path>,
     /// The files that may be open at once, for each is a descriptor of the process.
     open: Arc<Semaphore>,
+    /// What all that the tenant keeps may take.
+    storage: Storage,
     /// Says that `scratch` is in use.
     _lock: Arc<std::fs::File>,
     access: Access,
@@ -40,7 +43,7 @@ impl Files {
     /// Opens a folder and makes it if it is not there. What a writer that was killed has left in
     /// `scratch` goes.
     #[expect(clippy::disallowed_methods, reason = "runs before the loop does")]
-    pub(super) fn open(folder: &Path, scratch: &Path) -> io::Result<Self> {
+    pub(super) fn open(folder: &Path, scratch: &Path, storage: &Storage) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
         std::fs::create_dir_all(scratch)?;
         let lock = std::fs::File::open(scratch)?;
@@ -55,6 +58,7 @@ impl Files {
             folder: Arc::new(Dir::open_ambient_dir(folder, ambient_authority())?),
             scratch: Arc::new(Dir::open_ambient_dir(scratch, ambient_authority())?),
             path: folder.into(),
+            storage: storage.clone(),
             open: Arc::new(Semaphore::new(limits::OPEN_FILES_PER_TENANT_MAX)),
             _lock: Arc::new(lock),
             access: Access::Read,
@@ -116,6 +120,12 @@ impl From<Refused> for Error {
             Refused::Busy => Error::Busy,
             Refused::Panicked => Error::Failed("a fault of the host".to_owned()),
         }
+    }
+}
+
+impl From<StorageFull> for Error {
+    fn from(_: StorageFull) -> Self {
+        Error::Full
     }
 }
 
@@ -230,7 +240,7 @@ pub(super) fn link(
         let held = state.context.held.hold(data.len());
         Ok(state.to_write(WRITE, move |files| {
             let _held = held?;
-            let mut unfinished = Unfinished::new(&files.folder, &files.scratch, path)?;
+            let mut unfinished = Unfinished::new(files, path)?;
             unfinished.write(&data)?;
             unfinished.finish()
         }))
@@ -239,7 +249,7 @@ pub(super) fn link(
         let held = state.context.held.hold(data.len());
         Ok(state.to_write(APPEND, move |files| {
             let _held = held?;
-            disk::append(&files.folder, &path, &data)
+            disk::append(files, &path, &data)
         }))
     })?;
     files.suspending(
@@ -255,10 +265,10 @@ pub(super) fn link(
         Ok(state.to_read(STAT, move |files| disk::stat(&files.folder, &path)))
     })?;
     files.suspending("remove", REMOVE.operation, |state, (path,): (String,)| {
-        Ok(state.to_write(REMOVE, move |files| disk::remove(&files.folder, &path)))
+        Ok(state.to_write(REMOVE, move |files| disk::remove(files, &path)))
     })?;
     files.suspending("rename", RENAME.operation, |state, (path, to): (String, String)| {
-        Ok(state.to_write(RENAME, move |files| disk::rename(&files.folder, &path, &to)))
+        Ok(state.to_write(RENAME, move |files| disk::rename(files, &path, &to)))
     })?;
     files.suspending("create-folder", CREATE_FOLDER.operation, |state, (path,): (String,)| {
         Ok(state.to_write(CREATE_FOLDER, move |files| disk::create_folder(&files.folder, &path)))
@@ -303,7 +313,7 @@ fn link_pieces(files: &mut Interface<'_>) -> wasmtime::Result<()> {
         |state, (path,): (String,)| {
             Ok(state.to_write(OPEN, move |files| {
                 let place = files.place()?;
-                Ok((Unfinished::new(&files.folder, &files.scratch, path)?, place))
+                Ok((Unfinished::new(files, path)?, place))
             }))
         },
         |state, opened: Result<(Unfinished, OwnedSemaphorePermit), Error>| {

@@ -6,7 +6,6 @@ use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
 use wasmtime::component::{ComponentType, Lift, Linker, Lower};
 
 use super::GuestState;
@@ -27,13 +26,13 @@ pub(super) struct Kv {
 }
 
 impl Kv {
-    pub(super) fn new(path: &Path, threads: Arc<Semaphore>) -> Self {
+    pub(super) fn new(path: &Path, shared: sqlite::Shared) -> Self {
         let settings = Settings {
             bytes_max: limits::KV_STORE_BYTES,
             durability: Durability::Process,
             schema: store::SCHEMA,
         };
-        Kv { database: Database::new(path, settings, threads), access: Access::Read }
+        Kv { database: Database::new(path, settings, shared), access: Access::Read }
     }
 
     pub(super) fn with_access(self, access: Access) -> Self {
@@ -261,7 +260,7 @@ impl Kv {
         let job = move |connection: &Connection| {
             let expired = limits::KV_EXPIRED_PER_WRITE.max(2 * count);
             let first = told(whole(connection, expired, &job));
-            if !matches!(first, Ok(Err(Error::Full))) {
+            if !matches!(first, Err(sqlite::Error::Full)) {
                 return first;
             }
             connection.settle();
@@ -289,10 +288,11 @@ fn whole<T>(
     Ok(result)
 }
 
-/// A fault of the engine is told to who keeps the connection.
+/// A fault of the engine is told to who keeps the connection, and what is full to who counts that.
 fn told<T>(result: Result<T, Error>) -> Result<Result<T, Error>, sqlite::Error> {
     match result {
         Err(Error::Failed(why)) => Err(sqlite::Error::Failed(why)),
+        Err(Error::Full) => Err(sqlite::Error::Full),
         result => Ok(result),
     }
 }

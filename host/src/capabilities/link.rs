@@ -10,8 +10,8 @@ use wasmtime_wasi::{WasiView, p2, p3};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
 use super::{
-    GuestState, body, clocks, compression, config, crypto, dns, fetch, files, keyvalue, kv, next,
-    offload, outbound, output, poll, sql, timers,
+    GuestState, body, clocks, compression, config, crypto, dns, fetch, files, filesystem, keyvalue,
+    kv, next, offload, outbound, output, poll, sql, timers,
 };
 use crate::engine::Generation;
 use crate::wire::RequestId;
@@ -90,6 +90,7 @@ fn link_wasi02(l: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     cli::terminal_stderr::add_to_linker::<T, WasiCli>(l, T::cli)?;
     filesystem::preopens::add_to_linker::<T, WasiFilesystem>(l, T::filesystem)?;
     filesystem::types::add_to_linker::<T, WasiFilesystem>(l, T::filesystem)?;
+    super::filesystem::link_wasi02(l)?;
     sockets::tcp::add_to_linker::<T, WasiSockets>(l, T::sockets)?;
     sockets::udp::add_to_linker::<T, WasiSockets>(l, T::sockets)?;
     sockets::udp_create_socket::add_to_linker::<T, WasiSockets>(l, T::sockets)?;
@@ -121,6 +122,7 @@ fn link_wasi03(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     cli::terminal_stdout::add_to_linker::<T, WasiCli>(linker, T::cli)?;
     cli::terminal_stderr::add_to_linker::<T, WasiCli>(linker, T::cli)?;
     p3::filesystem::add_to_linker(linker)?;
+    filesystem::link_wasi03(linker)?;
     p3::random::add_to_linker(linker)?;
     p3::sockets::add_to_linker(linker)?;
     wasmtime_wasi_http::p3::add_to_linker(linker)

@@ -25,6 +25,7 @@ pub(super) use rusqlite;
 use super::treaty::Hop;
 use crate::event_loop::Work;
 use crate::limits;
+use crate::tenants::Storage;
 
 /// What a place is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,15 @@ pub(super) struct Settings {
     pub(super) schema: &'static str,
 }
 
+/// What the databases of one tenant have in common.
+#[derive(Clone)]
+pub(super) struct Shared {
+    /// Host threads that they may hold at once.
+    pub(super) threads: Arc<Semaphore>,
+    /// What they may take of the disk, with all else that the tenant keeps.
+    pub(super) storage: Storage,
+}
+
 /// One database of a tenant, for all its handlers on all loops.
 pub(super) struct Database {
     path: PathBuf,
@@ -59,8 +69,7 @@ pub(super) struct Database {
     idle_readers: Mutex<Vec<Connection>>,
     /// Two that open a new file at once would both be told that it is locked.
     opening: Mutex<()>,
-    /// Host threads that the tenant's databases may hold at once.
-    threads: Arc<Semaphore>,
+    shared: Shared,
 }
 
 /// Who waits for places of one kind, first come, first served.
@@ -112,7 +121,7 @@ pub(super) fn threads() -> Arc<Semaphore> {
 
 impl Database {
     /// A database in this file. Nothing is opened yet.
-    pub(super) fn new(path: &Path, settings: Settings, threads: Arc<Semaphore>) -> Arc<Self> {
+    pub(super) fn new(path: &Path, settings: Settings, shared: Shared) -> Arc<Self> {
         Arc::new(Database {
             path: path.to_owned(),
             settings,
@@ -122,13 +131,13 @@ impl Database {
             idle_writer: Mutex::default(),
             idle_readers: Mutex::default(),
             opening: Mutex::default(),
-            threads,
+            shared,
         })
     }
 
     /// Host threads that the tenant's databases may hold at once.
     pub(super) fn threads(&self) -> Arc<Semaphore> {
-        self.threads.clone()
+        self.shared.threads.clone()
     }
 
     pub(super) fn settings(&self) -> Settings {
@@ -166,7 +175,8 @@ impl Database {
         let attended = Attended::default();
         let watch = attended.watch();
         self.on_thread(&hop, work, move || {
-            let result = place.connection().and_then(|connection| {
+            let result = place.weighed(|place| {
+                let connection = place.connection()?;
                 let result = connection.watched(watch(limit), || job(connection));
                 connection.settle();
                 result
@@ -183,7 +193,8 @@ impl Database {
         T: Send + 'static,
         J: FnOnce() -> Result<T, Error> + Send + 'static,
     {
-        let thread = self.threads.clone().acquire_owned().await.expect("threads are never closed");
+        let thread =
+            self.shared.threads.clone().acquire_owned().await.expect("threads are never closed");
         hop.blocking(work, move || {
             let result = job();
             drop(thread);
@@ -196,6 +207,16 @@ impl Database {
     pub(super) fn connect(&self) -> Result<Connection, Error> {
         let _one_at_a_time = self.opening.lock().expect("a database");
         Connection::open(&self.path, self.settings, true)
+    }
+
+    /// Bytes of all its files. Blocks.
+    fn bytes(&self) -> u64 {
+        let length = |end| {
+            let mut file = self.path.clone().into_os_string();
+            file.push(end);
+            rustix::fs::stat(file.as_os_str()).map_or(0, |stat| stat.st_size as u64)
+        };
+        ["", "-wal", "-shm"].into_iter().map(length).sum()
     }
 
     fn idle(&self, role: Role) -> &Mutex<Vec<Connection>> {
@@ -248,6 +269,34 @@ impl Place {
         Ok(self.connection.as_ref().expect("fetched above"))
     }
 
+    /// Does work by which the database may grow, within what the tenant has left. Who writes is alone, so
+    /// what it has grown by is this work's. Blocks.
+    pub(super) fn weighed<T>(
+        &mut self,
+        act: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let database = self.database.clone();
+        let storage = &database.shared.storage;
+        if self.role != Role::Write {
+            return act(self);
+        }
+        if !storage.is_limited() {
+            // It was, when someone had the connection before.
+            self.connection()?.may_grow_by(None)?;
+            return act(self);
+        }
+        let left = storage.left();
+        let before = database.bytes();
+        let result = self.connection().and_then(|connection| connection.may_grow_by(Some(left)));
+        let result = result.and_then(|()| act(self));
+        storage.resized(before, database.bytes());
+        let is_bound = self.connection.as_ref().is_some_and(Connection::is_bound);
+        if is_bound && matches!(result, Err(Error::Full)) {
+            storage.refused();
+        }
+        result
+    }
+
     pub(super) fn database(&self) -> &Arc<Database> {
         &self.database
     }
@@ -290,7 +339,10 @@ mod tests {
             durability: Durability::Process,
             schema: "create table if not exists t (v)",
         };
-        let database = Database::new(&path, settings, threads());
+        let tenants = crate::tenants::Tenants::default();
+        let storage = tenants.get("t").storage().clone();
+        let shared = Shared { threads: threads(), storage };
+        let database = Database::new(&path, settings, shared);
         let place = || Place {
             database: database.clone(),
             role: Role::Write,

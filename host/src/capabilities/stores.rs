@@ -13,6 +13,9 @@ use super::grants::{Access, Grants, SqlGrant};
 use super::kv::Kv;
 use super::sql::{self, Migrated, MigrationError};
 use super::sqlite;
+use super::storage::FolderWalk;
+use crate::observe::Log;
+use crate::tenants::{Storage, Tenant};
 
 /// The part of the data folder that is one tenant's.
 pub struct Stores {
@@ -21,6 +24,8 @@ pub struct Stores {
     databases: BTreeMap<String, Migrated>,
     kv: Option<Kv>,
     database_threads: Arc<Semaphore>,
+    /// What all of it may take.
+    storage: Storage,
 }
 
 /// What a handler was granted, ready for use.
@@ -64,10 +69,16 @@ impl std::fmt::Display for StoreError {
 impl std::error::Error for StoreError {}
 
 impl Stores {
-    /// The stores of a tenant below `data`; nothing is made or opened yet.
-    pub fn new(data: &Path, tenant: &str) -> Self {
+    /// The stores of a tenant below `data`; nothing is made or opened yet. The log is told when it has too
+    /// much there.
+    pub fn new(data: &Path, tenant: &Tenant, log: &Log) -> Self {
+        let folder = data.join(tenant.name());
+        let storage = tenant.storage().clone();
+        let measured = folder.clone();
+        storage.keep(log.clone(), move || Box::new(FolderWalk::begin(&measured)));
         Stores {
-            folder: data.join(tenant),
+            folder,
+            storage,
             files: None,
             databases: BTreeMap::new(),
             kv: None,
@@ -99,7 +110,7 @@ impl Stores {
     fn kv(&mut self, access: Access) -> Result<Kv, StoreError> {
         if self.kv.is_none() {
             make(&self.folder)?;
-            self.kv = Some(Kv::new(&self.folder.join("kv.db"), self.database_threads.clone()));
+            self.kv = Some(Kv::new(&self.folder.join("kv.db"), self.shared()));
         }
         Ok(self.kv.clone().expect("made above").with_access(access))
     }
@@ -110,11 +121,16 @@ impl Stores {
             let folder = self.folder.join("sql");
             make(&folder)?;
             let path = folder.join(format!("{name}.db"));
-            let new = Migrated::new(&path, self.database_threads.clone());
+            let new = Migrated::new(&path, self.shared());
             self.databases.insert(name.to_owned(), new);
         }
         let database = self.databases.get_mut(name).expect("inserted above");
         database.grant(name, grant).map_err(StoreError::Migration)
+    }
+
+    /// What all its databases have in common.
+    fn shared(&self) -> sqlite::Shared {
+        sqlite::Shared { threads: self.database_threads.clone(), storage: self.storage.clone() }
     }
 
     fn files(&mut self, access: Access) -> Result<Files, StoreError> {
@@ -124,7 +140,7 @@ impl Stores {
                 path: folder.clone(),
                 why: error.to_string(),
             };
-            self.files = Some(Files::open(&folder, &scratch).map_err(refused)?);
+            self.files = Some(Files::open(&folder, &scratch, &self.storage).map_err(refused)?);
         }
         Ok(self.files.clone().expect("opened above").with_access(access))
     }

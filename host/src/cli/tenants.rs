@@ -31,6 +31,9 @@ pub(super) fn print(view: &TenantView) {
         view.requests_in_flight,
         view.requests_queued
     );
+    if let Some(bytes) = view.storage_bytes {
+        println!("  {} KiB on the disk", bytes.div_ceil(1024));
+    }
     for (key, value) in &view.limits {
         if let Some(value) = value {
             println!("  {key} = {value}");

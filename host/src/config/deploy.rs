@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::Value;
 
 use super::Checker;
-use super::secrets::{Source, Written};
+use super::source::{Source, Written};
 use super::spanned::Spanned;
 use crate::capabilities::Secret;
 use crate::limits;
@@ -97,7 +97,7 @@ impl Checker<'_> {
             None => Err("does not say where the token is; write { file = \"path\" } or \
                          { env = \"VARIABLE\" }"
                 .to_owned()),
-            Some(source) => source.read(self.folder()),
+            Some(source) => source.read(self.folder(), "token"),
         };
         let long_enough = read.and_then(|token| {
             if token.len() >= limits::TOKEN_BYTES_MIN {

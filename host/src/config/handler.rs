@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::module::ModuleConfig;
 use super::plugin::{self, Plugins};
 use super::spanned::Spanned;
+use super::values::Values;
 use super::{Checker, Config, Limits, grants, path, secrets};
 use crate::capabilities::{Grants, Settings};
 use crate::handlers::{GuestLimits, Isolation};
@@ -109,9 +110,9 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) grants: grants::File,
     #[serde(default)]
-    pub(super) environment: BTreeMap<String, String>,
+    pub(super) environment: Values,
     #[serde(default)]
-    pub(super) config: BTreeMap<String, String>,
+    pub(super) config: Values,
     #[serde(default)]
     pub(super) secrets: Option<Spanned<secrets::Sources>>,
     #[serde(default)]
@@ -187,7 +188,7 @@ impl Checker<'_> {
             tenant,
             isolation,
             limits: self.limits(general, &file.limits, "handler.limits"),
-            environment: file.environment.into_iter().collect(),
+            environment: self.values("environment", file.environment).into_iter().collect(),
             settings: Arc::new(self.settings(file.config, file.secrets)),
             grants: self.grants(file.grants),
             compress: file.compress,

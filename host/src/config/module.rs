@@ -1,6 +1,5 @@
 //! Owns the tables `[[module]]`.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use serde::Deserialize;
 
 use super::handler::DEFAULT_TENANT;
 use super::spanned::Spanned;
+use super::values::Values;
 use super::{Checker, grants, nearest, secrets};
 use crate::capabilities::{Grants, JobLimits, Settings};
 use crate::jobs::JobIsolation;
@@ -48,9 +48,9 @@ pub(super) struct File {
     #[serde(default)]
     grants: grants::File,
     #[serde(default)]
-    environment: BTreeMap<String, String>,
+    environment: Values,
     #[serde(default)]
-    config: BTreeMap<String, String>,
+    config: Values,
     #[serde(default)]
     secrets: Option<Spanned<secrets::Sources>>,
 }
@@ -98,7 +98,7 @@ impl Checker<'_> {
             file: self.folder().join(file.file.get_ref()),
             isolation: isolation.unwrap_or_default(),
             limits: self.job_limits(file.limits),
-            environment: file.environment.into_iter().collect(),
+            environment: self.values("environment", file.environment).into_iter().collect(),
             settings: Arc::new(self.settings(file.config, file.secrets)),
             grants,
         }

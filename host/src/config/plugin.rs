@@ -1,6 +1,6 @@
 //! Owns the tables `[[plugin]]`, and the chains that name them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::handler::{self, DEFAULT_TENANT};
 use super::spanned::Spanned;
+use super::values::Values;
 use super::{Checker, Limits, grants, nearest, secrets};
 use crate::limits;
 
@@ -24,9 +25,9 @@ pub(super) struct File {
     #[serde(default)]
     grants: grants::File,
     #[serde(default)]
-    environment: BTreeMap<String, String>,
+    environment: Values,
     #[serde(default)]
-    config: BTreeMap<String, String>,
+    config: Values,
     #[serde(default)]
     secrets: Option<Spanned<secrets::Sources>>,
 }

@@ -2,9 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::value::MapAccessDeserializer;
@@ -12,31 +9,15 @@ use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Value;
 
-use super::spanned::Spanned;
-
 use super::Checker;
+use super::source::{Source, Written};
+use super::spanned::Spanned;
+use super::values::Values;
 use crate::capabilities::{Secret, Settings};
-use crate::limits;
 
-/// Where a secret is. By hand, for the parser's own fault would show what was written instead.
-pub(super) enum Source {
-    File(PathBuf),
-    Variable(String),
-}
-
-/// Where a handler's secrets are; none where that is no table. By hand for the same reason.
+/// Where a handler's secrets are; none where that is no table. By hand, for the parser's own fault would
+/// show what was written instead.
 pub(super) struct Sources(Option<BTreeMap<String, Spanned<Value>>>);
-
-/// What a person may write there.
-#[derive(JsonSchema)]
-#[schemars(rename = "Secret", rename_all = "snake_case")]
-#[expect(dead_code, reason = "only its schema is used")]
-pub(super) enum Written {
-    /// A file, relative to the folder of hob.toml.
-    File(String),
-    /// A variable of the environment in which hob is started.
-    Env(String),
-}
 
 impl JsonSchema for Sources {
     fn inline_schema() -> bool {
@@ -93,61 +74,14 @@ impl<'de> Visitor<'de> for Tables {
     }
 }
 
-impl Source {
-    pub(super) fn of(value: &Value) -> Option<Self> {
-        let mut entries = value.as_table()?.iter();
-        let (key, text) = entries.next()?;
-        let text = text.as_str().filter(|text| !text.is_empty())?;
-        match (key.as_str(), entries.next()) {
-            ("file", None) => Some(Source::File(text.into())),
-            ("env", None) => Some(Source::Variable(text.to_owned())),
-            _ => None,
-        }
-    }
-
-    /// The secret, or what is wrong and what to do.
-    pub(super) fn read(&self, folder: &Path) -> Result<String, String> {
-        match self {
-            Source::File(path) => {
-                let path = folder.join(path);
-                let shown = path.display();
-                let unread = |why: &dyn std::fmt::Display| {
-                    format!(
-                        "cannot read {shown}: {why}; put the secret into that file, and let hob read it"
-                    )
-                };
-                let bytes = bytes_of(&path).map_err(|error| unread(&error))?;
-                let text = String::from_utf8(bytes).map_err(|_| unread(&"it is not UTF-8"))?;
-                let line = text.strip_suffix('\n').unwrap_or(&text);
-                Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
-            }
-            Source::Variable(name) => std::env::var(name).map_err(|error| {
-                let why = match error {
-                    std::env::VarError::NotPresent => "is not set",
-                    std::env::VarError::NotUnicode(_) => "is not UTF-8",
-                };
-                format!("the environment variable `{name}` {why}; set it where hob is started")
-            }),
-        }
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "runs before the loop does")]
-fn bytes_of(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    // A device could go on for ever.
-    let most = limits::SECRET_BYTES_MAX as u64 + 1;
-    File::open(path)?.take(most).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
 impl Checker<'_> {
     /// What a handler is told; its secrets are read.
     pub(super) fn settings(
         &mut self,
-        values: BTreeMap<String, String>,
+        values: Values,
         secrets: Option<Spanned<Sources>>,
     ) -> Settings {
+        let values = self.values("config", values);
         let mut read = BTreeMap::new();
         let whole = secrets.as_ref().map_or(0, |secrets| secrets.span().start);
         let secrets = secrets.map_or(Some(BTreeMap::new()), |secrets| secrets.into_inner().0);
@@ -170,14 +104,11 @@ impl Checker<'_> {
                 self.fault(at, &what);
                 continue;
             };
-            let secret = source.read(self.folder()).and_then(|secret| match secret.len() {
-                0 => Err("the secret is empty; put one there, or take the key away".to_owned()),
-                length if length > limits::SECRET_BYTES_MAX => {
-                    Err(format!("the secret has more than {} bytes", limits::SECRET_BYTES_MAX))
+            match source.read(self.folder(), "secret") {
+                Ok(secret) if secret.is_empty() => {
+                    let what = "the secret is empty; put one there, or take the key away";
+                    self.fault(at, &format!("`secrets.{key}`: {what}"));
                 }
-                _ => Ok(secret),
-            });
-            match secret {
                 Ok(secret) => {
                     read.insert(key, Secret::new(secret));
                 }

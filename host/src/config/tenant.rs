@@ -62,6 +62,12 @@ pub(super) struct LimitsFile {
     connections_out: Option<Spanned<u64>>,
     /// Jobs that wait for a host thread.
     host_jobs: Option<Spanned<u64>>,
+    /// Milliseconds that a request may take, whatever the limits of its handler.
+    wall_ms: Option<Spanned<u64>>,
+    /// Milliseconds that a request may hold a loop, the same.
+    cpu_ms: Option<Spanned<u64>>,
+    /// What it keeps on the disk, in MiB: its files, databases and keys together.
+    storage_mib: Option<Spanned<u64>>,
 }
 
 impl Config {
@@ -127,7 +133,12 @@ impl Checker<'_> {
         let body_mib = file.body_mib.as_ref().map(|_| {
             number("body_mib", &file.body_mib, some.clone(), TENANT_UNLIMITED / MIB) * MIB
         });
+        let storage_mib = file.storage_mib.as_ref().map(|_| {
+            let most = limits::TENANT_STORAGE_MIB_MAX;
+            number("storage_mib", &file.storage_mib, 1..=most, most) * MIB
+        });
         TenantLimits {
+            storage_bytes: storage_mib.unwrap_or(defaults.storage_bytes),
             body_bytes: body_mib.unwrap_or(defaults.body_bytes),
             connections_out: number(
                 "connections_out",
@@ -141,6 +152,8 @@ impl Checker<'_> {
                 1..=limits::HOST_JOBS_MAX as u64,
                 defaults.host_jobs,
             ),
+            wall_ms: number("wall_ms", &file.wall_ms, 1..=longest_ms, defaults.wall_ms),
+            cpu_ms: number("cpu_ms", &file.cpu_ms, 1..=longest_ms, defaults.cpu_ms),
             memory_bytes: memory_mib.unwrap_or(defaults.memory_bytes),
             instances: number("instances", &file.instances, some.clone(), defaults.instances),
             requests_in_flight: number(

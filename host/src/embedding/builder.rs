@@ -134,7 +134,7 @@ impl HostBuilder {
         let keeps_data = self.data.is_some();
         // Where there is no such folder, nothing is granted that would be there.
         let data = self.data.unwrap_or_default();
-        let households = Households::new(data, host_threads.clone());
+        let households = Households::new(data, host_threads.clone(), log.clone());
         for (name, weight, limits) in self.tenants {
             let tenant = households.tenants().get(&name);
             tenant.set_weight(weight);

@@ -26,7 +26,7 @@ pub struct Meter {
     used: AtomicU64,
     /// Whether the poll under way, or the last, ended because the slice was used up.
     is_interrupted: AtomicBool,
-    limit: u64,
+    limit: AtomicU64,
 }
 
 /// What counts as a guest's time.
@@ -100,7 +100,7 @@ impl Meter {
             charged_until: AtomicU64::new(0),
             used: AtomicU64::new(0),
             is_interrupted: AtomicBool::new(false),
-            limit: limit.as_nanos() as u64,
+            limit: AtomicU64::new(limit.as_nanos() as u64),
         })
     }
 
@@ -140,12 +140,13 @@ impl Meter {
 
     /// How long the guest may hold the loop.
     pub fn limit(&self) -> Duration {
-        Duration::from_nanos(self.limit)
+        Duration::from_nanos(self.limit.load(Ordering::Relaxed))
     }
 
-    /// Begins to count anew: the next request is not charged for the last.
-    pub fn reset(&self) {
+    /// Begins to count anew, up to this limit: the next request is not charged for the last.
+    pub fn reset(&self, limit: Duration) {
         self.used.store(0, Ordering::Relaxed);
+        self.limit.store(limit.as_nanos() as u64, Ordering::Relaxed);
     }
 
     /// Judges a guest that the epoch has interrupted. Where its thread `is_wanted` for something else its
@@ -155,7 +156,7 @@ impl Meter {
     /// When it has used up all of its time.
     pub fn interrupted(&self, is_wanted: bool) -> Result<Slice, CpuLimitReached> {
         let slice = self.now() - self.poll_started.load(Ordering::Relaxed);
-        if self.used.load(Ordering::Relaxed) + slice > self.limit {
+        if self.used.load(Ordering::Relaxed) + slice > self.limit.load(Ordering::Relaxed) {
             return Err(CpuLimitReached);
         }
         let short = limits::SLICE_WHEN_WANTED.as_nanos() as u64;

@@ -36,12 +36,12 @@ pub(super) struct Instance {
 pub(super) fn invoke(handler: &Rc<Handler>, call: Call) -> Invocation {
     let mailbox = SharedMailbox::default();
     mailbox.set_id(call.id);
-    let idle = handler.idle.pop();
+    let (idle, cpu) = (handler.idle.pop(), handler.cpu());
     let meter = match &idle {
         Some(instance) => instance.meter.clone(),
-        None => Meter::new(handler.ticker.clone(), handler.deployment.limits.cpu),
+        None => Meter::new(handler.ticker.clone(), cpu),
     };
-    meter.reset();
+    meter.reset(cpu);
     let outparam = (handler.deployment.lane == Lane::Http02).then(Outparam::default);
     let driver: Driver = Box::pin(drive(
         handler.clone(),

@@ -33,6 +33,8 @@ pub struct Invocation {
     mailbox: SharedMailbox,
     runner: Runner,
     pace: Pace,
+    /// How long the guest is waited for at once.
+    longest: Duration,
     /// Set once the guest is waited for.
     wall: Option<Sleep>,
     /// An answer whose guest was interrupted before it was known how it begins.
@@ -62,12 +64,13 @@ pub(super) enum Runner {
 
 impl Invocation {
     pub(super) fn new(handler: Rc<Handler>, mailbox: SharedMailbox, runner: Runner) -> Self {
-        let pace = Pace::default();
+        let (pace, longest) = (Pace::default(), handler.wall());
         Invocation {
             handler,
             mailbox,
             runner,
             pace,
+            longest,
             wall: None,
             beginning: None,
             is_head: false,
@@ -94,6 +97,7 @@ impl Invocation {
         let runner = std::mem::replace(&mut self.runner, Runner::None);
         let mut rest = Invocation::new(self.handler.clone(), self.mailbox.clone(), runner);
         rest.pace = std::mem::take(&mut self.pace);
+        rest.longest = self.longest;
         rest.tether = self.tether.take();
         rest
     }
@@ -153,10 +157,8 @@ impl Invocation {
 
     /// A deadline is only set for a guest that is waited for: most never are.
     fn poll_wall(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
-        let handler = &self.handler;
-        let wall = self.wall.get_or_insert_with(|| {
-            handler.handle.sleep_until(handler.handle.now() + handler.deployment.limits.wall)
-        });
+        let (handle, longest) = (&self.handler.handle, self.longest);
+        let wall = self.wall.get_or_insert_with(|| handle.sleep_until(handle.now() + longest));
         Pin::new(wall).poll(cx).map(|()| {
             if let Runner::Shared(instance) = &self.runner {
                 instance.retire();

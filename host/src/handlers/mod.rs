@@ -124,6 +124,16 @@ impl Handler {
         &self.context.tenant
     }
 
+    /// How long a request that comes now may be waited for: what its own limit and its tenant's allow.
+    pub fn wall(&self) -> Duration {
+        self.deployment.limits.wall.min(self.context.tenant.wall())
+    }
+
+    /// How long a request that comes now may hold the loop, the same.
+    fn cpu(&self) -> Duration {
+        self.deployment.limits.cpu.min(self.context.tenant.cpu())
+    }
+
     /// A guest of its has held the loop for this long.
     fn charge(&self, took: Duration) {
         let on_loop_ns = &self.deployment.metrics.on_loop_ns;

@@ -30,11 +30,12 @@ impl Handler {
     ) -> Result<T, Failure> {
         let kept = self.deployment.isolation == Isolation::Reuse;
         let idle = if kept { self.idle.pop() } else { None };
+        let cpu = self.cpu();
         let meter = match &idle {
             Some(instance) => instance.meter.clone(),
-            None => Meter::new(self.ticker.clone(), self.deployment.limits.cpu),
+            None => Meter::new(self.ticker.clone(), cpu),
         };
-        meter.reset();
+        meter.reset(cpu);
         let of_guest = meter.clone();
         let called = async {
             let metrics = &self.deployment.metrics;
@@ -67,7 +68,8 @@ impl Handler {
         id: Option<RequestId>,
         guest: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        let Handler { handle, context, deployment, .. } = self;
+        let Handler { handle, context, .. } = self;
+        let longest = self.wall();
         let mut guest = pin!(guest);
         let mut pace = Pace::default();
         // A deadline is only set for a guest that is waited for.
@@ -85,8 +87,7 @@ impl Handler {
                     return polled;
                 }
             }
-            let wall = wall
-                .get_or_insert_with(|| handle.sleep_until(handle.now() + deployment.limits.wall));
+            let wall = wall.get_or_insert_with(|| handle.sleep_until(handle.now() + longest));
             Pin::new(wall).poll(cx).map(|()| Err(Failure::WallLimit))
         })
         .await

@@ -45,9 +45,11 @@ pub(super) struct SharedInstance {
     running: RefCell<Slab<SharedMailbox>>,
     /// The instance's task, when it waits for a request.
     task: RefCell<Option<Waker>>,
-    /// Requests in it, oldest first, with the time by which they must be answered. Those that
-    /// have been answered stay until they are the oldest.
+    /// Requests in it with the time by which they must be answered, in that order. Those that have been
+    /// answered stay until they are the first.
     deadlines: RefCell<VecDeque<(Instant, Weak<Mailbox>)>>,
+    /// The first of these has come after the alarm was set: its tenant's requests may take less time now.
+    is_sooner: Cell<bool>,
     in_flight: Cell<usize>,
     /// Takes no more requests.
     retired: Cell<bool>,
@@ -85,6 +87,7 @@ impl Handler {
             running: RefCell::default(),
             task: RefCell::default(),
             deadlines: RefCell::default(),
+            is_sooner: Cell::default(),
             in_flight: Cell::new(0),
             retired: Cell::new(false),
             touched: RefCell::default(),
@@ -101,7 +104,7 @@ impl SharedInstance {
     }
 
     fn take(&self, handler: &Handler, job: Job) {
-        let deadline = handler.handle.now() + handler.deployment.limits.wall;
+        let deadline = handler.handle.now() + handler.wall();
         self.in_flight.set(self.in_flight.get() + 1);
         self.add_deadline(deadline, &job.mailbox);
         self.queue.borrow_mut().push_back(job);
@@ -117,7 +120,11 @@ impl SharedInstance {
                 |mailbox: &Weak<Mailbox>| mailbox.upgrade().is_some_and(|m| !m.is_answered());
             deadlines.retain(|(_, mailbox)| open(mailbox));
         }
-        deadlines.push_back((deadline, Rc::downgrade(mailbox)));
+        // Nearly always the last.
+        let place = deadlines.iter().rposition(|(other, _)| *other <= deadline);
+        let place = place.map_or(0, |before| before + 1);
+        self.is_sooner.set(self.is_sooner.get() || (place == 0 && !deadlines.is_empty()));
+        deadlines.insert(place, (deadline, Rc::downgrade(mailbox)));
     }
 
     fn wake(&self) {
@@ -202,7 +209,7 @@ impl SharedInstance {
 async fn run(handler: Rc<Handler>, shared: Rc<SharedInstance>, _work: Work) {
     // Also when a fault of ours unwinds from here: no request may wait for an instance that is gone.
     let _end = End(shared.clone());
-    let meter = Meter::new(handler.ticker.clone(), handler.deployment.limits.cpu);
+    let meter = Meter::new(handler.ticker.clone(), handler.cpu());
     let outcome = serve_all(&handler, &shared, &meter).await;
     if let Err((failure, culprit)) = outcome {
         shared.fail_all(|mailbox| match culprit {
@@ -364,6 +371,9 @@ fn poll_deadlines(
         shared.deadlines.borrow_mut().clear();
         return;
     }
+    if shared.is_sooner.take() {
+        *alarm = None;
+    }
     loop {
         if let Some(sleep) = alarm
             && Pin::new(sleep).poll(cx).is_pending()
@@ -390,8 +400,8 @@ async fn accept_all(
     let mut next_look = LOOK_EVERY;
     poll_fn(|cx| {
         // The store polls this when no guest is in the middle of anything, so what ran until now
-        // was not one guest without a pause.
-        meter.reset();
+        // was not one guest without a pause. What its tenant allows is looked at request by request.
+        meter.reset(handler.deployment.limits.cpu);
         loop {
             while let Poll::Ready(Some(outcome)) = calls.poll_next_unpin(cx) {
                 shared.in_flight.set(shared.in_flight.get() - 1);
@@ -447,7 +457,7 @@ async fn serve_one(
     job: Job,
 ) -> wasmtime::Result<()> {
     let Job { mut call, mailbox } = job;
-    let (id, next) = (call.id, call.next.take());
+    let (id, next, limit) = (call.id, call.next.take(), handler.cpu());
     mailbox.set_id(id);
     let _lines = handler.context.stdio.lines_of(id);
     let place = shared.running.borrow_mut().insert(mailbox.clone());
@@ -456,7 +466,7 @@ async fn serve_one(
     let started = |state: &mut GuestState, started| {
         task.set(Some(started));
         if let Some(calls) = &mut state.calls {
-            calls.begin(started, id, next);
+            calls.begin(started, id, next, limit);
         }
     };
     let outcome = match exports {

@@ -13,7 +13,7 @@ impl Handler {
     /// # Errors
     /// When none can be made: no request could be served either.
     pub async fn warm(self: &Rc<Self>) -> Result<(), Failure> {
-        let meter = Meter::new(self.ticker.clone(), self.deployment.limits.cpu);
+        let meter = Meter::new(self.ticker.clone(), self.cpu());
         let making = Box::pin(self.instantiate(meter.clone()));
         let instance = self.within_limits(&meter, None, making).await?;
         if self.deployment.isolation == Isolation::Reuse && !self.retired.get() {

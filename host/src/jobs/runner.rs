@@ -130,7 +130,7 @@ impl ModuleRunner {
             Some(instance) => instance.meter.clone(),
             None => Meter::of_job(self.ticker.clone(), self.module.limits.cpu, thread_time),
         };
-        meter.reset();
+        meter.reset(self.module.limits.cpu);
         let remote = &self.context.remote;
         let mut deadline = pin!(remote.sleep_until(remote.now() + order.wall));
         let mut work = pin!(self.work(order, stopped, idle, &meter));

@@ -59,3 +59,25 @@ pub const PARTIES_REMEMBERED: usize = 1024;
 /// A guest that others are waiting for, and that has waited for its turn, steps back after so long. Ten
 /// times what it costs to let it run again, so that it comes on also where someone always waits.
 pub const SLICE_WHEN_WANTED: Duration = Duration::from_micros(100);
+
+/// The largest storage that may be asked for, in MiB: what is counted in bytes stays far from the largest
+/// number.
+pub const TENANT_STORAGE_MIB_MAX: u64 = 1 << 40;
+
+/// Entries of folders that one job looks at while it measures what a tenant keeps: some 20 ms when the
+/// kernel has them in memory, of which other tenants' jobs wait for one thread of several.
+pub const STORAGE_ENTRIES_PER_JOB: usize = 20_000;
+
+/// What a tenant keeps is measured again by the next that takes some of it, so long after the last time: a
+/// count that is wrong is so for a minute at the most.
+pub const STORAGE_MEASURED_AGAIN: Duration = Duration::from_secs(60);
+
+/// The same where someone would be refused: the count may be too high.
+pub const STORAGE_MEASURED_WHEN_FULL: Duration = Duration::from_secs(1);
+
+/// Folders, and files with several names, that a measurement keeps in mind at once: some 10 MB. A tenant
+/// that has more of them is counted by what it writes.
+pub const STORAGE_NAMES_KEPT: usize = 100_000;
+
+/// How long the log says nothing more of a tenant that is full.
+pub const STORAGE_TOLD_AGAIN: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
 //! Owns the numbers of the tenants: what each has now, what it used, and what it was refused.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::metrics::{Counter, Gauge, head, label, line};
@@ -19,6 +19,10 @@ pub struct TenantMetrics {
     pub in_flight: Gauge,
     /// Requests that wait for a place.
     pub queued: Gauge,
+    /// Bytes of what it keeps on the disk.
+    pub storage: Gauge,
+    /// Whether those are counted.
+    pub counts_storage: AtomicBool,
     /// Time its guests held loops.
     pub on_loop_ns: Counter,
     /// By the name of the limit: those that Hob has, so the map is bounded.
@@ -31,7 +35,7 @@ impl TenantMetrics {
         Arc::new(TenantMetrics { name: name.to_owned(), ..TenantMetrics::default() })
     }
 
-    /// A request was refused for this limit.
+    /// A request, or a guest, was refused for this limit.
     pub fn refused(&self, limit: &'static str) {
         *self.refused.lock().expect("refusals").entry(limit).or_default() += 1;
     }
@@ -54,6 +58,12 @@ pub(super) fn render(out: &mut String, tenants: &[Arc<TenantMetrics>]) {
             let value = value(tenant).load(Ordering::Relaxed);
             line(out, format_args!("{name}{{tenant=\"{}\"}} {value}", label(&tenant.name)));
         }
+    }
+    let name = "hob_tenant_storage_bytes";
+    head(out, name, "gauge", "What a tenant keeps on the disk, where that is limited.");
+    for tenant in tenants.iter().filter(|one| one.counts_storage.load(Ordering::Relaxed)) {
+        let bytes = tenant.storage.load(Ordering::Relaxed);
+        line(out, format_args!("{name}{{tenant=\"{}\"}} {bytes}", label(&tenant.name)));
     }
     let name = "hob_tenant_cpu_seconds_total";
     head(out, name, "counter", "Time a tenant's guests held a loop.");

@@ -304,8 +304,7 @@ impl Inner {
         }
         let most = handler.tenant().limits().body_bytes;
         let received = Box::pin(handler.receive(body, most));
-        let deadline =
-            self.handle.sleep_until(self.handle.now() + handler.deployment().limits.wall);
+        let deadline = self.handle.sleep_until(self.handle.now() + handler.wall());
         match select(received, deadline).await {
             Either::Left((received, _)) => received.map_err(|error| match error {
                 BodyBroken::Off(_) | BodyBroken::NotSentOn => Refusal::BodyBroken,

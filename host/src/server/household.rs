@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::capabilities::{Dns, Granted, Grants, HeldBytes, StoreError, Stores};
 use crate::config::Config;
 use crate::event_loop::{HostQueue, HostThreads, OffloadQueue, OffloadThreads};
+use crate::observe::Log;
 use crate::tenants::{Tenant, Tenants};
 
 /// What a handler or a module has of its tenant's: its place in the host threads' turns, and what it
@@ -26,6 +27,7 @@ pub(crate) struct Household {
 pub(crate) struct Households {
     data: PathBuf,
     host_threads: HostThreads,
+    log: Log,
     tenants: Tenants,
     known: BTreeMap<String, Home>,
 }
@@ -37,10 +39,10 @@ struct Home {
 }
 
 impl Households {
-    /// None yet. What tenants keep is below `data`.
-    pub(crate) fn new(data: PathBuf, host_threads: HostThreads) -> Self {
+    /// None yet. What tenants keep is below `data`; of who has too much there the log is told.
+    pub(crate) fn new(data: PathBuf, host_threads: HostThreads, log: Log) -> Self {
         let tenants = Tenants::default();
-        Households { data, host_threads, tenants, known: BTreeMap::new() }
+        Households { data, host_threads, log, tenants, known: BTreeMap::new() }
     }
 
     /// Opens what a handler or a module of this tenant is granted. Blocks.
@@ -53,12 +55,14 @@ impl Households {
         Ok(Household { granted, ..home.household.clone() })
     }
 
-    /// Gives tenants the weights and limits that `hob.toml` has for them. What was changed since while
+    /// Gives tenants the weights and limits that `hob.toml` has for them. Blocks. What was changed since while
     /// the server ran stays, unless the file says something else than before.
     pub(super) fn configure(&self, config: &Config) {
         for name in self.known.keys() {
             let said = config.tenant(name);
             self.tenants.configure(name, said.weight, said.limits);
+            // Known before the first that takes some of it, whose work need not wait for that.
+            self.tenants.get(name).storage().measure();
         }
     }
 
@@ -80,8 +84,9 @@ impl Households {
             let queue = self.host_threads.queue(tenant.weight_handle(), tenant.host_jobs());
             let granted = Granted::default();
             let (dns, held) = (Dns::default(), HeldBytes::default());
+            let stores = Stores::new(&self.data, &tenant, &self.log);
             let household = Household { tenant, queue, dns, held, granted };
-            Home { household, stores: Stores::new(&self.data, name), offload: None }
+            Home { household, stores, offload: None }
         })
     }
 }

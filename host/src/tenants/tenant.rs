@@ -2,11 +2,12 @@
 //! loops, and kept as long as the process whatever is served meanwhile.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::admission::{Bucket, Gate};
+use super::storage::Storage;
 use crate::engine::Budget;
 use crate::event_loop::{Bound, Weight};
 use crate::limits;
@@ -37,6 +38,12 @@ pub struct TenantLimits {
     pub connections_out: u64,
     /// Jobs that wait for a host thread.
     pub host_jobs: u64,
+    /// Milliseconds that a request may take, whatever its handler may.
+    pub wall_ms: u64,
+    /// Milliseconds that a request may hold a loop, whatever its handler may.
+    pub cpu_ms: u64,
+    /// Bytes of what it keeps on the disk: its files, databases and keys together.
+    pub storage_bytes: u64,
 }
 
 impl Default for TenantLimits {
@@ -53,6 +60,9 @@ impl Default for TenantLimits {
             body_bytes: limits::TENANT_UNLIMITED,
             connections_out: limits::OUTBOUND_CONNECTIONS_PER_TENANT_MAX as u64,
             host_jobs: limits::HOST_JOBS_PER_QUEUE_MAX as u64,
+            wall_ms: limits::TENANT_UNLIMITED,
+            cpu_ms: limits::TENANT_UNLIMITED,
+            storage_bytes: limits::TENANT_UNLIMITED,
         }
     }
 }
@@ -81,6 +91,8 @@ pub enum Limit {
     Instances,
     /// The length of a request's body.
     Body,
+    /// What it keeps on the disk.
+    Storage,
 }
 
 impl Limit {
@@ -94,6 +106,7 @@ impl Limit {
             Limit::Memory => "memory",
             Limit::Instances => "instances",
             Limit::Body => "body",
+            Limit::Storage => "storage",
         }
     }
 
@@ -107,6 +120,7 @@ impl Limit {
             Limit::Memory => "tenant-memory",
             Limit::Instances => "tenant-instances",
             Limit::Body => "tenant-body",
+            Limit::Storage => "tenant-storage",
         }
     }
 }
@@ -119,12 +133,16 @@ pub struct Tenant {
     weight: Weight,
     host_jobs: Bound,
     limits: Mutex<TenantLimits>,
+    /// Of these, what each request asks for.
+    wall_ms: AtomicU64,
+    cpu_ms: AtomicU64,
     /// Where the rate and the share are measured from.
     base: Instant,
     pub(super) rate: Bucket,
     pub(super) cpu: Bucket,
     pub(super) gate: Mutex<Gate>,
     budget: Budget,
+    storage: Storage,
     metrics: Arc<TenantMetrics>,
 }
 
@@ -139,11 +157,14 @@ impl Tenant {
             weight: Weight::default(),
             host_jobs: Bound::new(limits::HOST_JOBS_PER_QUEUE_MAX),
             limits: Mutex::new(without),
+            wall_ms: AtomicU64::default(),
+            cpu_ms: AtomicU64::default(),
             base: Instant::now(),
             rate: Bucket::default(),
             cpu: Bucket::default(),
             gate: Mutex::default(),
             budget,
+            storage: Storage::new(metrics.clone()),
             metrics,
         };
         tenant.set_limits(without);
@@ -205,12 +226,30 @@ impl Tenant {
             .set(if limits.cpu_ms_per_second == limits::TENANT_UNLIMITED { 0 } else { 1 }, burst);
         self.budget.set(limits.memory_bytes, limits.instances);
         self.host_jobs.set(limits.host_jobs as usize);
+        self.storage.set(limits.storage_bytes);
+        self.wall_ms.store(limits.wall_ms, Ordering::Relaxed);
+        self.cpu_ms.store(limits.cpu_ms, Ordering::Relaxed);
         self.resize(&limits);
+    }
+
+    /// The most that a request may take from now on, whatever its handler may.
+    pub fn wall(&self) -> Duration {
+        Duration::from_millis(self.wall_ms.load(Ordering::Relaxed))
+    }
+
+    /// The most that a request may hold a loop from now on, the same.
+    pub fn cpu(&self) -> Duration {
+        Duration::from_millis(self.cpu_ms.load(Ordering::Relaxed))
     }
 
     /// What its instances have of memory, and how many they are.
     pub fn budget(&self) -> &Budget {
         &self.budget
+    }
+
+    /// What it keeps on the disk.
+    pub fn storage(&self) -> &Storage {
+        &self.storage
     }
 
     /// What is counted of it.

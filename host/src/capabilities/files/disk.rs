@@ -8,8 +8,10 @@ use std::time::UNIX_EPOCH;
 
 use cap_std::fs::{Dir, File, FileType, OpenOptions, OpenOptionsExt};
 
-use super::{Entry, Error, Kind, Metadata};
+use super::{Entry, Error, Files, Kind, Metadata};
+use crate::capabilities::storage::{freed, replaced};
 use crate::limits;
+use crate::tenants::Storage;
 
 /// The path as the folder knows it: `/` in front means the folder itself.
 fn inside(path: &str) -> &Path {
@@ -60,8 +62,8 @@ pub(super) fn read_range(
     Ok(data)
 }
 
-pub(super) fn append(folder: &Dir, path: &str, data: &[u8]) -> Result<(), Error> {
-    let path = inside(path);
+pub(super) fn append(files: &Files, path: &str, data: &[u8]) -> Result<(), Error> {
+    let (folder, path) = (&*files.folder, inside(path));
     let options = waiting_for_nothing(OpenOptions::new().append(true));
     let (mut file, is_new) = match folder.open_with(path, &options) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -77,9 +79,11 @@ pub(super) fn append(folder: &Dir, path: &str, data: &[u8]) -> Result<(), Error>
     rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive)
         .map_err(std::io::Error::from)?;
     let before = file.metadata()?.len();
+    files.storage.take(data.len() as u64)?;
     if let Err(error) = file.write_all(data) {
         // A full disk leaves no half of a record.
         file.set_len(before)?;
+        files.storage.give_back(data.len() as u64);
         return Err(error.into());
     }
     file.sync_data()?;
@@ -125,20 +129,23 @@ pub(super) fn stat(folder: &Dir, path: &str) -> Result<Metadata, Error> {
     Ok(Metadata { kind, size, modified: modified.as_millis() as u64 })
 }
 
-pub(super) fn remove(folder: &Dir, path: &str) -> Result<(), Error> {
-    let path = inside(path);
-    if folder.symlink_metadata(path)?.is_dir() {
+pub(super) fn remove(files: &Files, path: &str) -> Result<(), Error> {
+    let (folder, path) = (&*files.folder, inside(path));
+    let metadata = folder.symlink_metadata(path)?;
+    if metadata.is_dir() {
         folder.remove_dir(path)?;
     } else {
         folder.remove_file(path)?;
+        files.storage.give_back(freed(&metadata));
     }
     sync_parent(folder, path)
 }
 
-pub(super) fn rename(folder: &Dir, path: &str, to: &str) -> Result<(), Error> {
-    let to = inside(to);
-    let from = inside(path);
+pub(super) fn rename(files: &Files, path: &str, to: &str) -> Result<(), Error> {
+    let (folder, from, to) = (&*files.folder, inside(path), inside(to));
+    let freed = replaced(&files.storage, (folder, from), (folder, to));
     folder.rename(from, folder, to)?;
+    files.storage.give_back(freed);
     sync_parent(folder, to)?;
     sync_parent(folder, from)
 }
@@ -187,6 +194,9 @@ impl OpenReader {
 pub(super) struct Unfinished {
     folder: Arc<Dir>,
     scratch: Arc<Dir>,
+    storage: Storage,
+    /// What it has taken of that.
+    taken: u64,
     /// Its name in `scratch`.
     name: String,
     file: File,
@@ -196,27 +206,30 @@ pub(super) struct Unfinished {
 }
 
 impl Unfinished {
-    pub(super) fn new(folder: &Arc<Dir>, scratch: &Arc<Dir>, path: String) -> Result<Self, Error> {
+    pub(super) fn new(files: &Files, path: String) -> Result<Self, Error> {
         let path = inside(&path).to_owned();
         if path.file_name().is_none() {
             return Err(Error::Invalid("not a file".to_owned()));
         }
         let name = unique_name();
         let options = OpenOptions::new().write(true).create_new(true).clone();
-        let file = scratch.open_with(&name, &options)?;
-        let (folder, scratch) = (folder.clone(), scratch.clone());
-        Ok(Unfinished { folder, scratch, name, file, failed: None, path })
+        let file = files.scratch.open_with(&name, &options)?;
+        let (folder, scratch) = (files.folder.clone(), files.scratch.clone());
+        let storage = files.storage.clone();
+        Ok(Unfinished { folder, scratch, storage, taken: 0, name, file, failed: None, path })
     }
 
     pub(super) fn write(&mut self, data: &[u8]) -> Result<(), Error> {
         if let Some(failed) = &self.failed {
             return Err(failed.clone());
         }
-        self.file.write_all(data).map_err(|error| {
-            let failed = Error::from(error);
-            self.failed = Some(failed.clone());
-            failed
-        })
+        let length = data.len() as u64;
+        let written = self.storage.take(length).map_err(Error::from).and_then(|()| {
+            self.taken += length;
+            Ok(self.file.write_all(data)?)
+        });
+        self.failed = written.as_ref().err().cloned();
+        written
     }
 
     pub(super) fn finish(mut self) -> Result<(), Error> {
@@ -227,8 +240,11 @@ impl Unfinished {
         if self.folder.metadata(&self.path).is_ok_and(|metadata| metadata.is_dir()) {
             return Err(Error::Invalid("a folder is there".to_owned()));
         }
+        let (from, to) = ((&*self.scratch, Path::new(&self.name)), (&*self.folder, &*self.path));
+        let freed = replaced(&self.storage, from, to);
         self.scratch.rename(&self.name, &self.folder, &self.path)?;
         self.name.clear();
+        self.storage.give_back(freed);
         sync_parent(&self.folder, &self.path)
     }
 }
@@ -238,6 +254,7 @@ impl Drop for Unfinished {
         if !self.name.is_empty() {
             // What cannot be removed now goes at the next start.
             let _ = self.scratch.remove_file(&self.name);
+            self.storage.give_back(self.taken);
         }
     }
 }

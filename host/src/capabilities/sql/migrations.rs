@@ -5,19 +5,18 @@ use std::sync::Arc;
 
 use rusqlite::fallible_iterator::FallibleIterator;
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
 
 use super::Granted;
 use crate::capabilities::grants::SqlGrant;
 use crate::capabilities::sqlite::{
-    Attended, Connection, Database, Durability, Error, Settings, rusqlite,
+    Attended, Connection, Database, Durability, Error, Settings, Shared, rusqlite,
 };
 use crate::limits;
 
 /// A database on its way to the handlers that are granted it.
 pub(in crate::capabilities) struct Migrated {
     path: PathBuf,
-    threads: Arc<Semaphore>,
+    shared: Shared,
     database: Option<Arc<Database>>,
     migrations: Option<PathBuf>,
 }
@@ -54,8 +53,8 @@ const TABLE: &str = "create table if not exists _hob_migrations (\
      applied_at text not null default current_timestamp) strict";
 
 impl Migrated {
-    pub(in crate::capabilities) fn new(path: &Path, threads: Arc<Semaphore>) -> Self {
-        Migrated { path: path.to_owned(), threads, database: None, migrations: None }
+    pub(in crate::capabilities) fn new(path: &Path, shared: Shared) -> Self {
+        Migrated { path: path.to_owned(), shared, database: None, migrations: None }
     }
 
     /// Grants it to one more handler. Its migrations are applied when they are named first. Blocks.
@@ -67,7 +66,7 @@ impl Migrated {
         let database = self.database.get_or_insert_with(|| {
             let bytes_max = grant.bytes_max.unwrap_or(limits::SQL_DATABASE_BYTES);
             let settings = Settings { bytes_max, durability: Durability::Power, schema: "" };
-            Database::new(&self.path, settings, self.threads.clone())
+            Database::new(&self.path, settings, self.shared.clone())
         });
         let fault = |path: &Path, why: &str| MigrationError {
             database: name.to_owned(),

@@ -33,7 +33,8 @@ impl Open {
         let watch = attended.watch();
         let later = hop.clone();
         let job = move || {
-            let begun = place.connection().and_then(|connection| {
+            let begun = place.weighed(|place| {
+                let connection = place.connection()?;
                 let limit = limits::SQL_STATEMENT_TIME;
                 let begin = if may_write { "begin immediate" } else { "begin" };
                 connection.watched(watch(limit), || connection.own(begin))
@@ -47,7 +48,11 @@ impl Open {
     }
 
     fn connection(&mut self) -> Result<&Connection, Error> {
-        self.place.as_mut().expect("it is open").connection()
+        self.place().connection()
+    }
+
+    fn place(&mut self) -> &mut Place {
+        self.place.as_mut().expect("it is open")
     }
 
     fn is_over(&mut self) -> bool {
@@ -121,13 +126,12 @@ impl Within {
         let job = move || {
             let open = slot.open()?;
             let (may_write, deadline) = (open.may_write, open.deadline);
-            let result = open.connection().and_then(|connection| {
+            let result = open.place().weighed(|place| {
+                let connection = place.connection()?;
                 let watch = watch(limits::SQL_STATEMENT_TIME).until(deadline);
                 connection.watched(watch, || job(connection, may_write))
             });
-            if let Some(place) = &mut open.place {
-                place.close_if_broken(&result);
-            }
+            open.place().close_if_broken(&result);
             if !open.is_over() {
                 return result;
             }
@@ -146,13 +150,12 @@ impl Within {
         let watch = attended.watch();
         let job = move || {
             let open = slot.open()?;
-            let result = open.connection().and_then(|connection| {
+            let result = open.place().weighed(|place| {
+                let connection = place.connection()?;
                 let limit = limits::SQL_STATEMENT_TIME;
                 connection.watched(watch(limit), || connection.own(sql))
             });
-            if let Some(place) = &mut open.place {
-                place.close_if_broken(&result);
-            }
+            open.place().close_if_broken(&result);
             slot.end();
             result
         };

@@ -1,6 +1,7 @@
 //! Owns one connection to a database: its settings, what a guest's statement may reach through it,
 //! and the end of a statement that takes too long or that no one waits for.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -59,6 +60,11 @@ pub(in crate::capabilities) struct Connection {
     inner: rusqlite::Connection,
     watch: Watched,
     asked: Arc<Asked>,
+    page_bytes: i64,
+    /// Pages that the database may have.
+    pages_max: i64,
+    /// Pages up to which it may grow now.
+    pages: Cell<i64>,
 }
 
 /// What is known of the statement that is prepared.
@@ -103,7 +109,8 @@ impl Connection {
         inner.pragma_update(None, "journal_size_limit", limits::SQL_JOURNAL_BYTES_KEPT)?;
         inner.pragma_update(None, "cell_size_check", "on")?;
         let page: i64 = inner.pragma_query_value(None, "page_size", |row| row.get(0))?;
-        inner.pragma_update(None, "max_page_count", (settings.bytes_max as i64 / page).max(1))?;
+        let pages_max = (settings.bytes_max as i64 / page).max(1);
+        inner.pragma_update(None, "max_page_count", pages_max)?;
         inner.execute_batch(settings.schema)?;
         if !writes {
             inner.pragma_update(None, "query_only", "on")?;
@@ -134,10 +141,14 @@ impl Connection {
         inner.set_prepared_statement_cache_capacity(limits::SQL_STATEMENTS_KEPT);
         let watch = Watched::default();
         functions::replace_slow_ones(&inner, &watch)?;
-        Self::guarded(inner, watch)
+        Self::guarded(inner, watch, (page, pages_max))
     }
 
-    fn guarded(mut inner: rusqlite::Connection, watch: Watched) -> Result<Self, Error> {
+    fn guarded(
+        mut inner: rusqlite::Connection,
+        watch: Watched,
+        (page_bytes, pages_max): (i64, i64),
+    ) -> Result<Self, Error> {
         let watched = watch.clone();
         inner.progress_handler(OPERATIONS_PER_LOOK, Some(move || watched.is_over()))?;
         let asked = Arc::<Asked>::default();
@@ -150,7 +161,7 @@ impl Connection {
             Authorization::Allow
         };
         inner.authorizer(Some(authorize))?;
-        Ok(Connection { inner, watch, asked })
+        Ok(Connection { inner, watch, asked, page_bytes, pages_max, pages: Cell::new(pages_max) })
     }
 
     /// Does what a guest has asked for, within its time.
@@ -163,6 +174,30 @@ impl Connection {
         self.asked.is_guests.store(true, Ordering::Relaxed);
         let _unwatched = Unwatched(self);
         act()
+    }
+
+    /// Lets the database grow by so many bytes from now on, and never beyond what it may have anyway; None:
+    /// up to that.
+    pub(super) fn may_grow_by(&self, bytes: Option<u64>) -> Result<(), Error> {
+        let pages = match bytes {
+            None => self.pages_max,
+            Some(bytes) => {
+                let there: i64 =
+                    self.inner.pragma_query_value(None, "page_count", |row| row.get(0))?;
+                let more = i64::try_from(bytes).unwrap_or(i64::MAX) / self.page_bytes;
+                self.pages_max.min(there.saturating_add(more).max(1))
+            }
+        };
+        if pages != self.pages.get() {
+            self.inner.pragma_update(None, "max_page_count", pages)?;
+            self.pages.set(pages);
+        }
+        Ok(())
+    }
+
+    /// Whether it may grow less than it might by itself.
+    pub(super) fn is_bound(&self) -> bool {
+        self.pages.get() < self.pages_max
     }
 
     /// Prepares a statement of a guest's.

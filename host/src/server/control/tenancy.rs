@@ -14,7 +14,7 @@ use crate::tenants::{Tenant, TenantLimits};
 const MIB: u64 = 1024 * 1024;
 
 /// What can be changed, with its least and its largest value.
-const KEYS: [(&str, u64, u64); 12] = [
+const KEYS: [(&str, u64, u64); 15] = [
     ("weight", 1, limits::TENANT_WEIGHT_MAX as u64),
     ("memory_mib", 1, TENANT_UNLIMITED / MIB),
     ("instances", 1, TENANT_UNLIMITED),
@@ -27,6 +27,9 @@ const KEYS: [(&str, u64, u64); 12] = [
     ("body_mib", 1, TENANT_UNLIMITED / MIB),
     ("connections_out", 1, limits::OUTBOUND_CONNECTIONS_MAX as u64),
     ("host_jobs", 1, limits::HOST_JOBS_MAX as u64),
+    ("wall_ms", 1, limits::DEADLINE_MAX.as_millis() as u64),
+    ("cpu_ms", 1, limits::DEADLINE_MAX.as_millis() as u64),
+    ("storage_mib", 1, limits::TENANT_STORAGE_MIB_MAX),
 ];
 
 /// Of these, what must be a number.
@@ -55,6 +58,8 @@ impl Desk {
         }
         tenant.set_weight(weight);
         tenant.set_limits(limits);
+        // So that it is known what there is before anyone asks for more.
+        tenant.storage().measure();
         self.site
             .log
             .write(Line::new("server").text("event", "limits-changed").text("tenant", name));
@@ -91,6 +96,9 @@ fn set(limits: &mut TenantLimits, key: &str, value: u64) {
         "body_mib" => limits.body_bytes = value.saturating_mul(MIB),
         "connections_out" => limits.connections_out = value,
         "host_jobs" => limits.host_jobs = value,
+        "wall_ms" => limits.wall_ms = value,
+        "cpu_ms" => limits.cpu_ms = value,
+        "storage_mib" => limits.storage_bytes = value.saturating_mul(MIB),
         other => unreachable!("`{other}` is in no list"),
     }
 }
@@ -114,6 +122,9 @@ fn view(tenant: &Arc<Tenant>) -> TenantView {
             ("body_mib", some(limits.body_bytes).map(|bytes| bytes / MIB)),
             ("connections_out", Some(limits.connections_out)),
             ("host_jobs", Some(limits.host_jobs)),
+            ("wall_ms", some(limits.wall_ms)),
+            ("cpu_ms", some(limits.cpu_ms)),
+            ("storage_mib", some(limits.storage_bytes).map(|bytes| bytes / MIB)),
         ]
         .map(|(key, value)| (key.to_owned(), value))
         .into(),
@@ -121,5 +132,9 @@ fn view(tenant: &Arc<Tenant>) -> TenantView {
         instances: metrics.instances.load(Ordering::Relaxed),
         requests_in_flight: metrics.in_flight.load(Ordering::Relaxed),
         requests_queued: metrics.queued.load(Ordering::Relaxed),
+        storage_bytes: tenant
+            .storage()
+            .is_limited()
+            .then(|| metrics.storage.load(Ordering::Relaxed)),
     }
 }

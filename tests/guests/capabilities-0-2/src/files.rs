@@ -38,6 +38,22 @@ pub(crate) fn call(function: &str, arguments: &Arguments, body: Vec<u8>) -> Outc
                 .map(nothing)
                 .map_err(|error| error.kind().to_string());
         }
+        "std-resize" => {
+            let length = arguments.number("length");
+            let file =
+                std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(path);
+            let resized = file.and_then(|file| file.set_len(length));
+            return resized.map(nothing).map_err(|error| error.kind().to_string());
+        }
+        "std-rename" => {
+            let renamed = std::fs::rename(path, arguments.text("to"));
+            return renamed.map(nothing).map_err(|error| error.kind().to_string());
+        }
+        "std-remove" => {
+            return std::fs::remove_file(path)
+                .map(nothing)
+                .map_err(|error| error.kind().to_string());
+        }
         _ => return Err("no such function".to_owned()),
     };
     result.map_err(|error| match error {

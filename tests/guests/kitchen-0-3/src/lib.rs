@@ -1,6 +1,8 @@
 //! The behaviours of `kitchen` by the standard interface of WASI 0.3, and those that only it has:
 //! handles that leak, trailers. Nothing of it goes through WASI 0.2 but what `std` imports.
 
+mod files;
+
 use std::hint::black_box;
 use std::mem;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -105,6 +107,10 @@ impl wasip3::exports::http::handler::Guest for Kitchen {
             "leak" => {
                 leak(number("n", 1));
                 text("leaked\n")
+            }
+            deed if deed.starts_with("file-") => {
+                let (path, to) = (option("path").unwrap_or(""), option("to").unwrap_or(""));
+                text(files::act(deed, path, number("bytes", 0), to).await)
             }
             _ => status(404),
         })
