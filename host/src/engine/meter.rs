@@ -150,7 +150,7 @@ impl Meter {
     }
 
     /// Judges a guest that the epoch has interrupted. Where its thread `is_wanted` for something else its
-    /// slice is a short one.
+    /// slice is over.
     ///
     /// # Errors
     /// When it has used up all of its time.
@@ -159,8 +159,7 @@ impl Meter {
         if self.used.load(Ordering::Relaxed) + slice > self.limit.load(Ordering::Relaxed) {
             return Err(CpuLimitReached);
         }
-        let short = limits::SLICE_WHEN_WANTED.as_nanos() as u64;
-        let used_up = slice >= self.slice || (is_wanted && slice >= short);
+        let used_up = slice >= self.slice || is_wanted;
         self.is_interrupted.store(used_up, Ordering::Relaxed);
         Ok(if used_up { Slice::UsedUp } else { Slice::GoesOn })
     }

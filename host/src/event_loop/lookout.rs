@@ -57,7 +57,7 @@ impl Lookout {
 
     fn wait(&self, tick: Duration) {
         let Sight { is_under_way, watched } = self.look();
-        let time = if is_under_way { limits::SLICE_WHEN_WANTED } else { tick };
+        let time = if is_under_way { limits::TIME_BETWEEN_WANTED } else { tick };
         watch(&watched, time);
     }
 
@@ -98,6 +98,6 @@ fn watch(loops: &[(Arc<mio::Registry>, Arc<Shared>)], time: Duration) {
     }
     if !is_any_told {
         // It would be readable again at once.
-        std::thread::sleep(limits::SLICE_WHEN_WANTED);
+        std::thread::sleep(limits::TIME_BETWEEN_WANTED);
     }
 }

@@ -72,6 +72,8 @@ struct Core {
     clock: Clock,
     /// The one reading of the clock of this turn.
     now: Cell<Instant>,
+    /// Set when a guest that had its turn was told to step back, or could have been.
+    was_wanted: Cell<bool>,
     /// Set when the main task is done: the turn that saw it must not go to sleep.
     finished: Cell<bool>,
     metrics: Arc<LoopMetrics>,
@@ -92,6 +94,7 @@ impl EventLoop {
                 shared: Shared::new(waker, clock.clone()),
                 clock,
                 now: Cell::new(now),
+                was_wanted: Cell::new(false),
                 finished: Cell::new(false),
                 metrics,
             }),
@@ -215,6 +218,9 @@ impl Core {
     /// Lets guests run whose turn it is: one that takes a slice, or some that take less.
     fn run_heavy_guests(&self) {
         let begun = self.clock.now();
+        if self.was_wanted.replace(false) {
+            self.shared.resume(begun);
+        }
         for _ in 0..limits::HEAVY_GRANTS_PER_TURN {
             let Some(turn) = self.shared.next_heavy() else { break };
             self.metrics.heavy_slices.fetch_add(1, Ordering::Relaxed);
@@ -223,8 +229,8 @@ impl Core {
                 self.poll_task(task);
                 self.shared.granting.store(false, Ordering::Relaxed);
             }
-            let is_wanted = self.shared.wanted.load(Ordering::Relaxed);
-            if is_wanted || self.clock.now() - begun >= limits::HEAVY_TIME_PER_TURN {
+            self.was_wanted.set(self.shared.wanted.load(Ordering::Relaxed));
+            if self.was_wanted.get() || self.clock.now() - begun >= limits::HEAVY_TIME_PER_TURN {
                 break;
             }
         }

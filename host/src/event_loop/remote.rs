@@ -34,6 +34,10 @@ pub(super) struct Shared {
     pub(super) granting: AtomicBool,
     /// Whether the kernel has had something for the loop since it was with that guest.
     pub(super) wanted: AtomicBool,
+    /// Nanoseconds after `base` at which the loop came back to guests that wait for their turns, since one of
+    /// them has been told to step back.
+    resumed: AtomicU64,
+    base: Instant,
     pub(super) inbox: Mutex<VecDeque<Message>>,
     pub(super) timers: Mutex<Timers>,
     pub(super) clock: Clock,
@@ -51,6 +55,8 @@ impl Shared {
             heavy: Mutex::default(),
             granting: AtomicBool::new(false),
             wanted: AtomicBool::new(false),
+            resumed: AtomicU64::new(0),
+            base: clock.now(),
             inbox: Mutex::default(),
             timers: Mutex::default(),
             clock,
@@ -74,6 +80,15 @@ impl Shared {
                 return Some(turn);
             }
         }
+    }
+
+    /// The loop is about to let a guest have its turn, the first after one was told to step back.
+    pub(super) fn resume(&self, at: Instant) {
+        self.resumed.store(self.since_base(at), Ordering::Relaxed);
+    }
+
+    fn since_base(&self, at: Instant) -> u64 {
+        at.saturating_duration_since(self.base).as_nanos() as u64
     }
 
     /// Whether a guest waits for its turn.
@@ -203,10 +218,17 @@ impl Remote {
             || self.shared.heavy.lock().expect("heavy queue").may_run(share, at)
     }
 
-    /// Whether the loop is wanted for something else than the guest it is with, which has waited for
-    /// its turn and may be told to wait again.
+    /// Whether the guest the loop is with, which has waited for its turn, is to wait again: the loop is wanted
+    /// for something else, and guests of that kind have had a while since this was so the last time.
     pub fn is_wanted(&self) -> bool {
-        self.shared.wanted.load(Ordering::Relaxed)
+        let shared = &self.shared;
+        if !shared.wanted.load(Ordering::Relaxed) {
+            return false;
+        }
+        let had = shared
+            .since_base(shared.clock.now())
+            .saturating_sub(shared.resumed.load(Ordering::Relaxed));
+        had >= limits::TIME_BETWEEN_WANTED.as_nanos() as u64
     }
 
     /// A guest of this party has held the loop for this long.

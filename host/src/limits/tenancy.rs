@@ -56,9 +56,10 @@ pub const HEAVY_GRANTS_PER_TURN: usize = 64;
 /// Tenants whose time on a loop is remembered although they are not ahead, before they are forgotten.
 pub const PARTIES_REMEMBERED: usize = 1024;
 
-/// A guest that others are waiting for, and that has waited for its turn, steps back after so long. Ten
-/// times what it costs to let it run again, so that it comes on also where someone always waits.
-pub const SLICE_WHEN_WANTED: Duration = Duration::from_micros(100);
+/// Guests that have waited for their turns have at least so long on the loop, together, between two times that
+/// one of them is told to step back for something else. Ten times what it costs to let one run again, so that
+/// they come on also where someone always wants the loop.
+pub const TIME_BETWEEN_WANTED: Duration = Duration::from_micros(100);
 
 /// The largest storage that may be asked for, in MiB: what is counted in bytes stays far from the largest
 /// number.
