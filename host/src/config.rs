@@ -3,6 +3,7 @@
 
 mod cors;
 mod deploy;
+mod fault;
 mod grants;
 mod handler;
 mod listeners;
@@ -30,6 +31,7 @@ use serde::Deserialize;
 
 pub use cors::CorsConfig;
 pub use deploy::{DeployConfig, TrialTerms};
+pub use fault::ConfigError;
 pub use handler::HandlerConfig;
 pub use module::ModuleConfig;
 pub use path::{check_path, path_of_name};
@@ -130,20 +132,6 @@ fn offload_threads() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     (cores - 1).clamp(1, limits::OFFLOAD_THREADS_MAX)
 }
-
-/// What is wrong with a `hob.toml`: every fault with its place.
-#[derive(Debug)]
-pub struct ConfigError {
-    faults: Vec<String>,
-}
-
-impl std::fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.faults.join("\n"))
-    }
-}
-
-impl std::error::Error for ConfigError {}
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -284,6 +272,10 @@ fn explain(message: &str, place: &str) -> String {
 /// # Errors
 /// What is wrong, and what to write.
 pub fn check_name(key: &str, name: &str) -> Result<(), String> {
+    if name.len() > limits::NAME_BYTES_MAX {
+        let (has, most) = (name.len(), limits::NAME_BYTES_MAX);
+        return Err(format!("`{key}` has {has} bytes; a name has {most} at the most"));
+    }
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
     if name.is_empty() || !name.bytes().all(is_plain) || name.starts_with('.') {
         return Err(format!(

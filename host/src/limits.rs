@@ -50,6 +50,13 @@ pub const HOST_THREADS: usize = 4;
 /// The largest number of host threads that may be asked for: libuv's.
 pub const HOST_THREADS_MAX: usize = 1024;
 
+/// Bytes of the name of a tenant, a handler, a plug-in or a module: it may be the name of a folder, of which the
+/// OS takes 255.
+pub const NAME_BYTES_MAX: usize = 128;
+
+/// Bytes that a person is shown of one fault of a `hob.toml`: it quotes what is in the file.
+pub const FAULT_BYTES_MAX: usize = 2000;
+
 /// How far the threads beside the loops give way to them, as `nice` counts: a loop that wants the core of
 /// one of them has three quarters of it. More would leave work whose time is limited by the clock too
 /// little beside other programs. Where cores are free it changes nothing.

@@ -20,7 +20,7 @@ fn faults(text: &str) -> Vec<String> {
 
 /// A file whose only fault is in these lines, which come first.
 #[track_caller]
-fn expect_fault(lines: &str, wanted: &[&str]) {
+fn expect_fault(lines: &str, wanted: &[&str]) -> String {
     let component = component("kitchen").display();
     let handler = format!("[[handler]]\nname = \"a\"\ncomponent = \"{component}\"\n");
     let faults = faults(&format!("{lines}\n{handler}"));
@@ -28,6 +28,32 @@ fn expect_fault(lines: &str, wanted: &[&str]) {
     for part in wanted {
         assert!(fault.contains(part), "no {part:?} in {fault:?}");
     }
+    fault.clone()
+}
+
+#[test]
+fn names_and_variables_that_can_be_none_are_faults() {
+    let other = |name: &str, line: &str| {
+        format!("[[handler]]\nname = \"{name}\"\ncomponent = \"b.wasm\"\n{line}")
+    };
+    let long = other(&"b".repeat(129), "");
+    expect_fault(&long, &["hob.toml:2: `name` has 129 bytes"]);
+    let environment = |value: &str| other("b", &format!("environment = {{ {value} }}"));
+    let no_variable = environment("\"a=b\" = \"c\"");
+    expect_fault(&no_variable, &["hob.toml:4: `environment.a=b`", "no variable"]);
+    expect_fault(&environment("\"\" = \"c\""), &["hob.toml:4:", "no variable"]);
+    let zero = environment("x = \"a\\u0000b\"");
+    expect_fault(&zero, &["hob.toml:4: `environment.x`", "zero byte"]);
+}
+
+#[test]
+fn what_a_fault_quotes_does_nothing_to_a_terminal_and_does_not_fill_it() {
+    let said =
+        expect_fault("[server]\nlisten = \"\\u001b[31m\\r\"", &["hob.toml:2:", "\\u{1b}[31m\\r"]);
+    assert!(!said.contains(['\u{1b}', '\r']), "{said:?}");
+    let said =
+        expect_fault(&format!("[server]\nlisten = \"{}\"", "x".repeat(100_000)), &["hob.toml:2:"]);
+    assert!(said.len() < 3000, "{} bytes", said.len());
 }
 
 #[test]

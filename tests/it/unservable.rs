@@ -155,9 +155,12 @@ fn the_address_of_hob_s_own_second_listener() {
         "[server]\nlisten = \"127.0.0.1:8081\"\n[[handler]]\nname = \"a\"\ncomponent = \"{}\"\n",
         path.display()
     );
-    let served = run(hob().arg("serve").arg(scratch.file("hob.toml", text)));
-    assert!(!served.success, "{served:?}");
-    wanted.iter().for_each(|part| assert!(served.stderr.contains(part), "{served:?}"));
+    let file = scratch.file("hob.toml", text);
+    for verb in ["serve", "check"] {
+        let outcome = run(hob().arg(verb).arg(&file));
+        assert!(!outcome.success, "{outcome:?}");
+        wanted.iter().for_each(|part| assert!(outcome.stderr.contains(part), "{outcome:?}"));
+    }
 }
 
 #[test]

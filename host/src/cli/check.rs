@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
+use super::running::check_listeners;
 use super::target::Build;
 use super::{server_options, target};
 use crate::capabilities::Additions;
@@ -32,6 +33,7 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(self) -> Result<()> {
         let config = target::resolve(&self.target, Build::Not, false)?;
+        check_listeners(&config)?;
         let cache = server_options::cache(self.cache)?;
         let code = Code { engines: Engines::default(), cache };
         let places = 0..config.handlers.len();

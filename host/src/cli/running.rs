@@ -89,13 +89,20 @@ impl Service {
 fn complete(options: &ServerOptions, for_developers: bool, mut config: Config) -> Result<Config> {
     options.apply(&mut config);
     config.tells_failures = for_developers;
-    if let Some((listen, admin)) = config.listeners_that_collide() {
-        bail!(
+    check_listeners(&config)?;
+    Ok(config)
+}
+
+/// # Errors
+/// When no server could listen on both of its addresses.
+pub(super) fn check_listeners(config: &Config) -> Result<()> {
+    match config.listeners_that_collide() {
+        Some((listen, admin)) => bail!(
             "cannot listen on {listen}: hob's own second listener, for health and metrics, is \
              to listen on {admin}; choose another address for that with --admin, or --admin off"
-        );
+        ),
+        None => Ok(()),
     }
-    Ok(config)
 }
 
 /// The folders of the files that a configuration names, beside these.

@@ -40,6 +40,21 @@ impl JsonSchema for Values {
     }
 }
 
+/// What the environment of a process cannot hold.
+fn check_variable(key: &str, text: &str) -> Result<(), String> {
+    if key.is_empty() || key.contains(['=', '\0']) {
+        return Err(format!(
+            "`environment.{key}` can be no variable: its name is empty, or has `=` in it"
+        ));
+    }
+    if text.contains('\0') {
+        return Err(format!(
+            "`environment.{key}` has a zero byte in it, which a variable cannot have"
+        ));
+    }
+    Ok(())
+}
+
 impl Checker<'_> {
     /// The values of a table of this name, those from elsewhere among them.
     pub(super) fn values(&mut self, table: &str, values: Values) -> BTreeMap<String, String> {
@@ -61,6 +76,10 @@ impl Checker<'_> {
                     },
                 ),
             };
+            let text = text.and_then(|text| match table {
+                "environment" => check_variable(&key, &text).map(|()| text),
+                _ => Ok(text),
+            });
             match text {
                 Ok(text) => _ = read.insert(key, text),
                 Err(why) => self.fault(at, &why),
