@@ -132,6 +132,18 @@ fn a_guest_that_waits_too_long_is_answered_for_with_504() {
 }
 
 #[test]
+fn a_guest_that_computes_until_its_time_is_over_holds_up_no_one() {
+    let limits = "cpu_ms = 3600000, wall_ms = 300";
+    let guests = every_mode(&KITCHENS).into_iter().map(|guest| guest.limits(limits));
+    let hob = Serve::new(guests).start();
+    for name in hob.names() {
+        // The time is over in the middle of a turn, which is a slice of the guest.
+        expect_failure(hob.get(&format!("/{name}/spin")), 504, "wall-limit");
+        hob.expect_hello(name);
+    }
+}
+
+#[test]
 fn a_stream_that_pauses_too_long_is_cut() {
     let guests = every_mode(&KITCHENS).into_iter().map(|guest| guest.limits("wall_ms = 200"));
     let hob = Serve::new(guests).start();

@@ -380,7 +380,10 @@ fn poll_deadlines(
         {
             return;
         }
-        *alarm = shared.expire(handler.handle.now()).map(|next| handler.handle.sleep_until(next));
+        // By the clock that the alarm goes by: by the time of the turn one that is over now, and was not
+        // when the turn began, would go off again and again.
+        let next = shared.expire(handler.context.remote.now());
+        *alarm = next.map(|next| handler.handle.sleep_until(next));
         if alarm.is_none() {
             return;
         }

@@ -275,10 +275,10 @@ impl Office {
         loop {
             // As long as the request's own body goes on, it is not the other side that is slow.
             let due = progress.last() + patience.first_byte;
-            if due <= self.handle.now() {
-                return Err(SendFailed::FirstByteTimeout);
-            }
             match select(sent.as_mut(), self.handle.sleep_until(due)).await {
+                Either::Right(_) if progress.last() + patience.first_byte <= due => {
+                    return Err(SendFailed::FirstByteTimeout);
+                }
                 Either::Right(_) => {}
                 Either::Left((Ok(response), _)) => return Ok(Ok(response)),
                 Either::Left((Err(mut error), _)) => {
