@@ -10,6 +10,7 @@ use super::{server_options, target};
 use crate::capabilities::Additions;
 use crate::config::{Config, ModuleConfig, RouteConfig, TargetConfig, VariantConfig};
 use crate::engine::{Cache, ComponentFile, Engines};
+use crate::event_loop::give_way_to_loops;
 use crate::server::{Builder, Deployed, Files, StartError};
 
 /// Validate what `hob serve` would serve, and say what it imports and exports
@@ -133,7 +134,7 @@ fn report_module(module: &ModuleConfig, cache: &Cache) -> bool {
 }
 
 fn deploy(config: &Config, cache: &Cache) -> Result<Deployed, StartError> {
-    let engines = Engines::default();
+    let engines = Engines::new(give_way_to_loops);
     let mut builder = Builder {
         engines: &engines,
         cache,
