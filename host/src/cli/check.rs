@@ -10,7 +10,6 @@ use super::{server_options, target};
 use crate::capabilities::Additions;
 use crate::config::{Config, ModuleConfig, RouteConfig, TargetConfig, VariantConfig};
 use crate::engine::{Cache, ComponentFile, Engines};
-use crate::event_loop::give_way_to_loops;
 use crate::server::{Builder, Deployed, Files, StartError};
 
 /// Validate what `hob serve` would serve, and say what it imports and exports
@@ -134,7 +133,7 @@ fn report_module(module: &ModuleConfig, cache: &Cache) -> bool {
 }
 
 fn deploy(config: &Config, cache: &Cache) -> Result<Deployed, StartError> {
-    let engines = Engines::new(give_way_to_loops);
+    let engines = Engines::new(no_loops);
     let mut builder = Builder {
         engines: &engines,
         cache,
@@ -143,6 +142,9 @@ fn deploy(config: &Config, cache: &Cache) -> Result<Deployed, StartError> {
     };
     builder.deploy(config, &Deployed::default(), Files::MayHaveChanged)
 }
+
+/// What threads do that there are no loops beside.
+fn no_loops() {}
 
 fn list(what: &str, names: &[String]) {
     println!("  {what}{}", if names.is_empty() { " nothing" } else { "" });
