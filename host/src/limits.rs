@@ -193,6 +193,10 @@ pub const DRAIN: Duration = Duration::from_secs(30);
 /// request: clients that are at work bring one within it, and the others find theirs closed while idle.
 pub const HANDOVER_GRACE: Duration = Duration::from_secs(2);
 
+/// How long a process that has come for the sockets of this one may take to ask for them: it does at once.
+/// Meanwhile another one waits, and nothing else does.
+pub const HANDOVER_QUESTION: Duration = Duration::from_secs(2);
+
 /// How long the one process waits for a word of the other while sockets are handed over. The new one is
 /// ready to serve by then.
 pub const HANDOVER_PATIENCE: Duration = Duration::from_secs(60);

@@ -41,7 +41,7 @@ use crate::capabilities::Additions;
 use crate::config::Config;
 use crate::deployments::{Ledger, Store};
 use crate::engine::{Cache, ComponentFile, Engines, Ticker, TickerHandle};
-use crate::event_loop::{HostThreads, Lookout, Pending, Settle};
+use crate::event_loop::{HostThreads, Lookout, Pending, Settle, give_way_to_loops};
 use crate::limits;
 use crate::observe::{
     HandlerMetrics, HostThreadMetrics, Line, Log, LoopMetrics, ServerMetrics, Timeline,
@@ -91,7 +91,7 @@ impl Code {
         let (store, ledger) =
             Store::open(&config.deployments_folder()).map_err(StartError::Deployments)?;
         let mut code = Code {
-            engines: Engines::default(),
+            engines: Engines::new(give_way_to_loops),
             cache,
             additions,
             store,

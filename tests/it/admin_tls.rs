@@ -116,7 +116,7 @@ fn a_request_behind_one_that_takes_long_waits_where_it_is_decrypted() {
 fn an_idle_connection_is_closed_in_the_words_of_tls() {
     let certificate = Certificate::new();
     let place = place(&certificate, "");
-    place.add("[connections]\nkeep_alive_ms = 50\nhead_ms = 50\n");
+    place.add("[connections]\nkeep_alive_ms = 50\nhead_ms = 1000\n");
     let hob = place.start();
     let mut client = certificate.client(&hob);
     client.exchange(get("/healthz")).expect(200);
@@ -231,7 +231,7 @@ fn what_is_neither_http_nor_tls_is_closed_at_once() {
 fn a_handshake_that_does_not_come_to_its_end_has_a_deadline() {
     let certificate = Certificate::new();
     let place = place(&certificate, "");
-    place.add("[connections]\nhead_ms = 100\n");
+    place.add("[connections]\nhead_ms = 1000\n");
     let hob = place.start();
     Client::connect(hob.admin).expect_closed();
     let mut half = Client::connect(hob.admin);

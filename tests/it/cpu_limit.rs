@@ -121,7 +121,7 @@ fn a_guest_that_answers_and_then_writes_without_end_is_cut_at_its_limit() {
 
 #[test]
 fn a_guest_that_waits_too_long_is_answered_for_with_504() {
-    let guests = every_mode(&KITCHENS).into_iter().map(|guest| guest.limits("wall_ms = 200"));
+    let guests = every_mode(&KITCHENS).into_iter().map(|guest| guest.limits("wall_ms = 1000"));
     let hob = Serve::new(guests).start();
     for name in hob.names() {
         let mut client = hob.client();
@@ -145,7 +145,7 @@ fn a_guest_that_computes_until_its_time_is_over_holds_up_no_one() {
 
 #[test]
 fn a_stream_that_pauses_too_long_is_cut() {
-    let guests = every_mode(&KITCHENS).into_iter().map(|guest| guest.limits("wall_ms = 200"));
+    let guests = every_mode(&KITCHENS).into_iter().map(|guest| guest.limits("wall_ms = 1000"));
     let hob = Serve::new(guests).start();
     for name in hob.names() {
         let answer = hob.get(&format!("/{name}/stream?chunks=2&size=10&pause_ms=60000"));

@@ -15,7 +15,7 @@ fn random() -> fastrand::Rng {
 
 #[test]
 fn a_component_with_any_bytes_in_it_is_judged_and_the_version_stays() {
-    let place = Place::new("", &[guest("fast-0-2").limits("cpu_ms = 200")]);
+    let place = Place::new("", &[guest("fast-0-2").limits("cpu_ms = 1000")]);
     let hob = place.start();
     let whole = greeter("fast-0-2", "there");
     let path = "/v1/tenants/default/handlers/fast-0-2/versions?check=true";

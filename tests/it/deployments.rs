@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::harness::{
-    Client, END_OF_BODY, Place, TOKEN, component, expect_denied, get, greeter, guest, unfinished,
-    view,
+    Client, END_OF_BODY, Hob, Place, TOKEN, component, expect_denied, get, greeter, guest, hob,
+    unfinished, view,
 };
 
 const SPINS_AT_START: &str = r#"(component
@@ -135,7 +135,7 @@ fn a_kill_at_any_moment_leaves_one_whole_version() {
 
 #[test]
 fn what_cannot_be_served_is_refused_and_leaves_no_trace() {
-    let place = Place::new("", &[guest("fast-0-2").limits("cpu_ms = 100")]);
+    let place = Place::new("", &[guest("fast-0-2").limits("cpu_ms = 500")]);
     let hob = place.start();
     let spins = wat::parse_str(SPINS_AT_START).expect("a component");
     let core = wat::parse_str("(module)").expect("a module");
@@ -356,7 +356,7 @@ fn without_a_host_for_previews_a_version_cannot_be_kept_beside_the_one_that_is_s
 fn a_handler_of_hob_toml_without_a_component_waits_for_its_first_deployment() {
     let place = Place::new("", &[guest("fast-0-2")]);
     place.add(
-        "[[handler]]\nname = \"later\"\ntenant = \"t\"\nlimits = { cpu_ms = 100 }\n\
+        "[[handler]]\nname = \"later\"\ntenant = \"t\"\nlimits = { cpu_ms = 500 }\n\
          [[route]]\ntenant = \"t\"\nprefix = \"/soon\"\nhandler = \"later\"\n\
          [[route]]\ntenant = \"t\"\npath = \"/slim/hello\"\nhandler = \"later\"\nlimits = { memory_mib = 8 }\n\
          [[route]]\nprefix = \"/now\"\nhandler = \"fast-0-2\"\n",
@@ -397,4 +397,28 @@ fn a_version_that_fails_goes_back_to_the_one_that_was_served_and_to_no_other() {
     }
     hob.wait_for_line(|line| line["event"] == "taken-back");
     assert_eq!(hob.greeting("kitchen-0-2"), "first");
+}
+
+#[test]
+fn components_are_compiled_on_threads_that_give_way_to_the_loops() {
+    let place = Place::new("loops = 1", &[guest("kitchen")]);
+    let mut command = hob();
+    command.arg("serve").arg(place.scratch.join("hob.toml"));
+    // A cache in which there is nothing yet.
+    command.arg("--cache").arg(place.scratch.join("cache"));
+    let hob = Hob::start(command, Vec::new(), None);
+    let cores = std::thread::available_parallelism().expect("a number").get();
+    // A thread has its name and its niceness by its own doing, a while after it was started.
+    let give_way = || {
+        hob.wait_for_metrics(|_| {
+            let of_threads = hob.niceness("compile-");
+            of_threads.len() == cores && of_threads.iter().all(|nice| *nice > 0)
+        });
+    };
+    give_way();
+    view(hob.deploy("kitchen", &greeter("kitchen", "there")));
+    // The threads of the start are the ones that compile later.
+    give_way();
+    // A pool of the process has threads without a name, which are called as the one that made them.
+    assert_eq!((hob.niceness("hob").len(), hob.niceness("control").len()), (1, 1));
 }

@@ -1,8 +1,10 @@
 //! A server whose place another process takes, with no request lost: by a path that both are given, or by
 //! sockets that systemd holds.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,7 +12,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::harness::{
     CERTIFICATE_LINES, Certificate, END_OF_BODY, Hob, Scratch, TOKEN, TOKEN_TABLE, compile_cache,
-    component, get, greeter, guest, hob, unfinished, view,
+    component, expect_denied, get, greeter, guest, hob, unfinished, view,
 };
 
 /// A server that can be started again beside itself.
@@ -144,7 +146,7 @@ fn a_successor_that_does_not_come_to_serve_changes_nothing() {
     let first = place.start("");
     let path = place.scratch.join("s");
     // It takes the sockets, and leaves.
-    drop(std::os::unix::net::UnixStream::connect(&path).expect("a socket"));
+    drop(asker(&path));
     let broken = place.scratch.file("broken.toml", "colour = \"red\"");
     let outcome = crate::harness::run(
         hob().arg("serve").arg(broken).args(["--handover"]).arg(&path).args(["--cache", "off"]),
@@ -152,6 +154,70 @@ fn a_successor_that_does_not_come_to_serve_changes_nothing() {
     assert!(!outcome.success, "{outcome:?}");
     first.expect_hello("kitchen");
     assert_eq!(first.ask_admin("/readyz").expect(200).text(), "ready\n");
+}
+
+/// A process that has asked for the sockets and got them.
+fn asker(path: &Path) -> UnixStream {
+    let mut asker = UnixStream::connect(path).expect("a socket");
+    asker.write_all(b"Q").expect("a question");
+    let mut kind = [0];
+    asker.read_exact(&mut kind).expect("an answer");
+    assert_eq!(&kind, b"A");
+    asker
+}
+
+#[test]
+fn changes_are_refused_only_while_one_that_asked_has_the_sockets() {
+    let place = Place::new();
+    let first = place.start("");
+    let asker = asker(&place.scratch.join("s"));
+    let deploy = || first.deploy("kitchen", &greeter("kitchen", "there"));
+    expect_denied(deploy(), 503, "stopping", &[]);
+    assert_eq!(first.greeting("kitchen"), "world");
+    // It goes, and has not come to serve.
+    drop(asker);
+    let mut answer = deploy();
+    while answer.status == 503 {
+        answer = deploy();
+    }
+    view(answer);
+    assert_eq!(first.greeting("kitchen"), "there");
+}
+
+#[test]
+fn one_that_connects_and_does_not_ask_is_no_hindrance() {
+    let place = Place::new();
+    let mut first = place.start("");
+    let path = place.scratch.join("s");
+    let mut silent = UnixStream::connect(&path).expect("a socket");
+    let mut wrong = UnixStream::connect(&path).expect("a socket");
+    wrong.write_all(b"R").expect("a word");
+    view(first.deploy("kitchen", &greeter("kitchen", "there")));
+    let second = place.start("");
+    assert!(first.wait().success());
+    assert_eq!(second.greeting("kitchen"), "there");
+    // Neither has been given anything.
+    for stream in [&mut silent, &mut wrong] {
+        assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0);
+    }
+}
+
+#[test]
+fn the_time_to_drain_begins_when_the_last_requests_have_had_theirs() {
+    let place = Place::new();
+    let mut first = place.start("drain_ms = 1");
+    let mut in_flight = first.client();
+    in_flight.send(unfinished("/kitchen/echo"));
+    first.wait_for_in_flight("kitchen", 1);
+    let mut idle = first.client();
+    idle.exchange(get("/kitchen/hello")).expect(200);
+    let _second = place.start("");
+    first.wait_for_line(|line| line["event"] == "draining");
+    let last = idle.exchange(get("/kitchen/hello")).expect(200);
+    assert_eq!(last.header("connection"), Some("close"));
+    in_flight.send(END_OF_BODY);
+    assert_eq!(in_flight.response().expect(200).text(), "hello");
+    assert!(first.wait().success());
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod bounds;
 mod cache;
 mod command_line;
 mod compressed_answers;
+mod compressed_folders;
 mod compression;
 mod config;
 mod configuration;

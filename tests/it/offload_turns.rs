@@ -223,27 +223,13 @@ fn a_server_whose_time_to_drain_is_over_ends_whatever_its_jobs_compute() {
     assert!(hob.wait().success());
 }
 
-/// The niceness of the server's threads whose name begins so, by /proc/PID/task/TID/stat.
-fn niceness(hob: &Hob, name: &str) -> Vec<i32> {
-    let tasks = fs::read_dir(format!("/proc/{}/task", hob.pid())).expect("tasks");
-    let stats =
-        tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
-    let of_name = |stat: String| {
-        let (head, rest) = stat.rsplit_once(") ").expect("a name in parentheses");
-        let is_it = head.split_once('(').expect("a name").1.starts_with(name);
-        // The nineteenth field; the third comes after the name.
-        is_it.then(|| rest.split(' ').nth(16).expect("a field").parse().expect("a number"))
-    };
-    stats.filter_map(of_name).collect()
-}
-
 /// The niceness of all offload threads, when there are so many. A thread has its name and its niceness
 /// by its own doing, a while after it was started.
 #[track_caller]
 fn niceness_of_threads(hob: &Hob, count: usize) -> Vec<i32> {
     let mut found = Vec::new();
     hob.wait_for_metrics(|_| {
-        found = niceness(hob, "offload-");
+        found = hob.niceness("offload-");
         found.len() == count && found.iter().all(|nice| *nice > 0)
     });
     found
@@ -254,7 +240,7 @@ fn there_are_as_many_threads_as_cores_but_one_and_they_give_way_to_the_loop() {
     let cores = std::thread::available_parallelism().expect("a number").get();
     let hob = serve_within("").start();
     let of_threads = niceness_of_threads(&hob, (cores - 1).max(1));
-    let of_loop = niceness(&hob, "hob");
+    let of_loop = hob.niceness("hob");
     assert!(of_threads.iter().all(|nice| *nice > of_loop[0]), "{of_threads:?} {of_loop:?}");
     let hob = serve_within("").server("offload_threads = 3").start();
     niceness_of_threads(&hob, 3);

@@ -66,7 +66,7 @@ fn an_empty_line_is_a_line() {
 fn text_without_a_line_s_end_is_a_line_when_the_client_leaves() {
     let kitchens = ["kitchen", "kitchen-0-2", "kitchen-0-3"];
     // A guest in a shared instance is not stopped when its client leaves, but at its limit.
-    let guests = every_mode(&kitchens).into_iter().map(|guest| guest.limits("wall_ms = 1000"));
+    let guests = every_mode(&kitchens).into_iter().map(|guest| guest.limits("wall_ms = 1500"));
     let hob = Serve::new(guests).start();
     for name in hob.names() {
         let mut client = hob.client();
@@ -105,10 +105,12 @@ fn a_guest_that_prints_without_end_holds_up_no_one_and_pushes_out_no_access_line
 #[test]
 fn a_guest_that_prints_without_end_is_stopped_at_its_cpu_limit() {
     let guests = every_mode(&["kitchen", "kitchen-0-2", "kitchen-0-3"]);
-    let hob = Serve::new(guests.into_iter().map(|guest| guest.limits("cpu_ms = 50"))).start();
-    for name in hob.names() {
+    // Little, for it mostly waits: too little to be sure of an answer on a machine that is loaded.
+    let printers = guests.into_iter().map(|guest| guest.limits("cpu_ms = 50"));
+    let hob = Serve::new(printers.chain([guest("kitchen").named("other")])).start();
+    for name in hob.names().filter(|name| *name != "other") {
         let answer = hob.get(&format!("/{name}/newlines?bytes=50000000"));
         crate::failures::expect_failure(answer, 503, "cpu-limit");
-        hob.expect_hello(name);
+        hob.expect_hello("other");
     }
 }

@@ -190,7 +190,7 @@ fn a_client_that_leaves_ends_the_call_of_what_is_behind() {
 #[test]
 fn a_failure_behind_that_is_passed_on_is_answered_as_the_one_it_was() {
     let handlers = every_mode(&KITCHENS).into_iter();
-    let handlers = handlers.map(|one| one.limits("cpu_ms = 100, wall_ms = 1500"));
+    let handlers = handlers.map(|one| one.limits("cpu_ms = 300, wall_ms = 2500"));
     let hob = Serve::new(behind(handlers.collect(), &["a", "b"])).start();
     for name in hob.names() {
         for (behaviour, status, code) in [
@@ -213,7 +213,7 @@ fn a_failure_behind_that_is_passed_on_is_answered_as_the_one_it_was() {
 
 #[test]
 fn a_plugin_is_told_of_a_failure_by_a_code_and_may_answer_or_try_again() {
-    let kitchen = guest("kitchen").isolation("fresh").limits("wall_ms = 300");
+    let kitchen = guest("kitchen").isolation("fresh").limits("wall_ms = 1500");
     let hob = Serve::new(behind(vec![kitchen, guest("kitchen-0-3")], &["a", "b"])).start();
     let told = |target: &str| ask(&hob, target, "a=tell").expect(200).text().to_owned();
     let trap = told("/kitchen/trap");
@@ -234,7 +234,7 @@ fn the_failure_of_a_plugin_is_its_own() {
     for mode in ["fresh", "reuse", "shared"] {
         let kitchen = guest("kitchen").isolation("shared").behind(&["a", "b"]);
         let plugins = ["a", "b"]
-            .map(|name| plugin(name).isolation(mode).limits("cpu_ms = 100, wall_ms = 1000"));
+            .map(|name| plugin(name).isolation(mode).limits("cpu_ms = 300, wall_ms = 2000"));
         let hob = Serve::new([kitchen].into_iter().chain(plugins)).start();
         for name in ["a", "b"] {
             for (deed, status, code) in

@@ -128,7 +128,10 @@ fn faults_of_what_answers_without_a_handler_are_named() {
     let status = route("redirect = { to = \"/\", status = 303 }");
     expect_fault(&status, &["hob.toml:10: `redirect.status` is 303"]);
     let isolation = route("redirect = { to = \"/\" }\ncompress = true");
-    expect_fault(&isolation, &["hob.toml:11: `compress` is for a route to a handler"]);
+    expect_fault(
+        &isolation,
+        &["hob.toml:11: `compress` is for a route to a handler or to a folder"],
+    );
 
     expect_fault(
         &route("static = { folder = \".\" }"),
@@ -138,6 +141,8 @@ fn faults_of_what_answers_without_a_handler_are_named() {
     expect_fault(&folder("folder = \"no-such\""), &["hob.toml:10: `static.folder`", "no folder"]);
     let index = folder("folder = \".\", index = \"../a\"");
     expect_fault(&index, &["hob.toml:10: `static.index`"]);
+    let fixed = folder("folder = \".\", cache = \"max-age=5, No-Transform\"") + "\ncompress = true";
+    expect_fault(&fixed, &["hob.toml:11: `compress`", "`no-transform`"]);
     let post = folder("folder = \".\"") + "\nmethods = [\"POST\"]";
     expect_fault(&post, &["hob.toml:10: `static` answers GET and HEAD"]);
 

@@ -106,7 +106,7 @@ fn a_response_that_is_none_is_its_own_request_s_failure_alone() {
 /// Never for as long as a slice, so that only samples of it are seen.
 #[test]
 fn a_guest_that_computes_again_and_again_reaches_its_cpu_limit() {
-    let hob = serve("cpu_ms = 200");
+    let hob = serve("cpu_ms = 500");
     for name in GUESTS {
         expect_failure(hob.get(&format!("/{name}/nag")), 503, "cpu-limit");
         hob.expect_hello(name);
@@ -115,7 +115,7 @@ fn a_guest_that_computes_again_and_again_reaches_its_cpu_limit() {
 
 #[test]
 fn a_guest_that_computes_again_and_again_after_its_answer_reaches_its_cpu_limit() {
-    let hob = serve("cpu_ms = 200");
+    let hob = serve("cpu_ms = 500");
     for name in GUESTS {
         hob.get(&format!("/{name}/nag-after")).expect(200);
         // Who is in its instance when it is ended sees it, whenever that is.

@@ -39,6 +39,7 @@ cors = { origins = ["https://a.example"], credentials = true, headers = ["x-a"],
 [[route]]
 prefix = "/static"
 static = { folder = ".", index = "a.html", cache = "no-cache", precompressed = true }
+compress = true
 
 [[route]]
 path = "/old/{id}"

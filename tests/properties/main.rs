@@ -1,7 +1,8 @@
-//! What holds for whatever comes: a router that agrees with a plain one, and a `hob.toml` whose faults
-//! are told and never a panic. Cases are few and seeded by the clock; a failure prints its input.
+//! What holds for whatever comes: a router that agrees with a plain one, a ledger of versions that tells
+//! them apart, and a `hob.toml` whose faults are told and never a panic. Cases are few and seeded by the clock; a failure prints its input.
 
 mod config;
+mod ledger;
 mod routes;
 
 use proptest::strategy::Strategy;

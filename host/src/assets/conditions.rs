@@ -48,13 +48,15 @@ impl Tags {
         known.zip(self.modified).is_some_and(|(known, modified)| modified <= known)
     }
 
-    /// Whether a part of these bytes fits to the part that the client has, if it has one.
-    pub(super) fn allow_range(&self, request: &HeaderMap) -> bool {
+    /// Whether a part of these bytes fits to the part that the client has, if it has one. `is_dated`: the
+    /// date names these bytes and no others that the client may have.
+    pub(super) fn allow_range(&self, request: &HeaderMap, is_dated: bool) -> bool {
         if !request.contains_key(IF_RANGE) {
             return true;
         }
         let named = text(request, IF_RANGE);
-        named.is_some_and(|named| named == self.entity || Some(named) == self.date.as_deref())
+        let date = self.date.as_deref().filter(|_| is_dated);
+        named.is_some_and(|named| named == self.entity || Some(named) == date)
     }
 }
 

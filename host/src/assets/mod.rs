@@ -25,8 +25,9 @@ use http::{Method, Response, StatusCode};
 pub use body::FileBody;
 pub use open::OpenFiles;
 
-use crate::event_loop::{HostQueue, Refused, Remote, Work};
-use crate::wire::{Coding, codings_accepted};
+use crate::event_loop::{HostQueue, Pending, Refused, Remote, Work};
+use crate::limits;
+use crate::wire::{Coding, codings_accepted, gets_smaller};
 use conditions::Tags;
 use disk::{Found, Opened};
 use range::Wanted;
@@ -45,6 +46,8 @@ pub struct FolderOptions {
     pub cache: Option<HeaderValue>,
     /// Whether `FILE.br`, `FILE.zst` and `FILE.gz` are served in the place of FILE to who takes them.
     pub precompressed: bool,
+    /// Whether what has no compressed file beside it is compressed for who takes that.
+    pub compress: bool,
     /// Whether names that begin with a dot are served.
     pub hidden: bool,
 }
@@ -114,11 +117,27 @@ impl Assets {
         Assets { folder, remote, queue, open }
     }
 
-    /// Answers a GET or a HEAD.
+    /// Whether its answers are to be compressed by who sends them: those that have the field `vary`, and
+    /// no coding yet.
+    pub fn compresses(&self) -> bool {
+        self.folder.options.compress
+    }
+
+    /// Does work for an answer on a host thread, in the turn of the folder's tenant.
+    pub fn host_thread<T: Send + 'static>(
+        &self,
+        work: Work,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Pending<Result<T, Refused>> {
+        self.remote.host_thread(&self.queue, work, job)
+    }
+
+    /// Answers a GET or a HEAD. The answer to a HEAD has the body of a short file too, which is not to be
+    /// sent.
     ///
     /// # Errors
     /// When there is nothing to send.
-    pub async fn answer(&self, question: Question<'_>) -> Result<Response<Content>, AssetError> {
+    pub async fn answer(&self, question: &Question<'_>) -> Result<Response<Content>, AssetError> {
         let options = &self.folder.options;
         let path = path::below(question.path, options.hidden).ok_or(AssetError::NotFound)?;
         let mut codings = Vec::new();
@@ -129,8 +148,8 @@ impl Assets {
         let open =
             move || disk::open(&folder.dir, &path, folder.options.index.as_deref(), &codings);
         let work = OPEN.for_request(Some(question.request));
-        match self.remote.host_thread(&self.queue, work, open).await {
-            Ok(Ok(Found::File(opened))) => self.file(opened, &question),
+        match self.host_thread(work, open).await {
+            Ok(Ok(Found::File(opened))) => self.file(opened, question),
             Ok(Ok(Found::Folder)) => Ok(to_folder(question.target)),
             Ok(Ok(Found::Nothing)) => Err(AssetError::NotFound),
             Ok(Err(error)) => Err(failed(&error)),
@@ -154,7 +173,11 @@ impl Assets {
         if let Some(cache) = &options.cache {
             head = head.header(CACHE_CONTROL, cache);
         }
-        if options.precompressed {
+        let is_compressed = options.compress
+            && coding.is_none()
+            && length >= limits::ANSWER_MIN
+            && gets_smaller(&kind);
+        if options.precompressed || is_compressed {
             head = head.header(VARY, "accept-encoding");
         }
         if tags.are_known(question.headers) {
@@ -162,7 +185,9 @@ impl Assets {
         }
         head = head.header(ACCEPT_RANGES, "bytes");
         let is_get = question.method == Method::GET;
-        let wanted = match is_get && tags.allow_range(question.headers) {
+        // The date is that of the compressed form too, of which nothing here is a part.
+        let is_dated = !is_compressed || codings_accepted(question.headers, &PREFERRED).is_empty();
+        let wanted = match is_get && tags.allow_range(question.headers, is_dated) {
             true => Wanted::of(question.headers, length),
             false => Wanted::All,
         };
@@ -184,8 +209,8 @@ impl Assets {
         }
         let head = parts(head);
         let content = match content {
-            _ if !is_get => Content::Whole(Bytes::new()),
             Some(whole) => Content::Whole(whole.slice(first as usize..end as usize)),
+            None if !is_get => Content::Whole(Bytes::new()),
             None => {
                 let place = self.open.take().ok_or(AssetError::Busy)?;
                 let (remote, queue) = (self.remote.clone(), self.queue.clone());

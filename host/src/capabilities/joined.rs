@@ -134,7 +134,8 @@ impl Compiler<'_> {
         };
         let engine = self.engines.get(purpose, generation).map_err(JoinError::Engine)?;
         let engine = engine.engine.clone();
-        let compiled = self.cache.compile(&engine, component, self.compiling);
+        let compiled =
+            self.cache.compile(&engine, self.engines.compile_threads(), component, self.compiling);
         let compiled = compiled.map_err(JoinError::Compile)?;
         let mut linker = linker(&engine, generation, audience).map_err(JoinError::Engine)?;
         if audience == Audience::Handler {

@@ -89,7 +89,7 @@ pub(super) struct File {
     isolation: Option<Spanned<String>>,
     /// What the handler may use for this route.
     limits: Option<Spanned<Limits>>,
-    /// Whether the handler's answers are compressed for this route.
+    /// Whether the answers of the handler are compressed for this route, or those of the folder.
     compress: Option<Spanned<bool>>,
     /// The names of plug-ins of the tenant that are before the handler, the outermost first; those of the
     /// handler by default.
@@ -202,7 +202,7 @@ impl Checker<'_> {
         let (folder, redirect) = (file.folder.take(), file.redirect.take());
         let mut chain = file.plugins.as_ref().map(|names| self.chain(names, &tenant, plugins));
         if folder.is_some() || redirect.is_some() {
-            self.refuse_for_others(&file);
+            self.refuse_for_others(&file, folder.is_some());
         }
         let target = match (&file.handler, folder, redirect) {
             (Some(name), None, None) => {
@@ -218,7 +218,9 @@ impl Checker<'_> {
                     }
                 }
             }
-            (None, Some(folder), None) => self.folder_of(folder, pattern.as_ref()),
+            (None, Some(folder), None) => {
+                self.folder_of(folder, pattern.as_ref(), file.compress.as_ref())
+            }
             (None, None, Some(redirect)) => {
                 self.redirect(redirect, pattern.as_ref()).map(TargetConfig::Redirect)
             }
@@ -349,11 +351,10 @@ impl Checker<'_> {
     }
 
     /// Faults what only a handler can have.
-    fn refuse_for_others(&mut self, file: &File) {
+    fn refuse_for_others(&mut self, file: &File, is_folder: bool) {
         let places = [
             ("isolation", file.isolation.as_ref().map(Spanned::span)),
             ("limits", file.limits.as_ref().map(Spanned::span)),
-            ("compress", file.compress.as_ref().map(Spanned::span)),
             ("plugins", file.plugins.as_ref().map(Spanned::span)),
         ];
         for (key, span) in places {
@@ -362,12 +363,17 @@ impl Checker<'_> {
                 self.fault(span.start, &what);
             }
         }
+        if let Some(compress) = file.compress.as_ref().filter(|_| !is_folder) {
+            let what = "`compress` is for a route to a handler or to a folder; take it away";
+            self.fault(compress.span().start, what);
+        }
     }
 
     fn folder_of(
         &mut self,
         folder: Spanned<Folder>,
         pattern: Option<&Pattern>,
+        compress: Option<&Spanned<bool>>,
     ) -> Option<TargetConfig> {
         let at = folder.span().start;
         let Folder { folder, index, cache, precompressed, hidden } = folder.into_inner();
@@ -403,7 +409,17 @@ impl Checker<'_> {
             }
             value.ok()
         });
-        let options = FolderOptions { index, cache, precompressed, hidden };
+        let is_to_stay = |cache: &HeaderValue| {
+            let names = cache.to_str().unwrap_or_default().split(',');
+            names.into_iter().any(|name| name.trim().eq_ignore_ascii_case("no-transform"))
+        };
+        let compress = compress.filter(|compress| *compress.get_ref());
+        if let Some(compress) = compress.filter(|_| cache.as_ref().is_some_and(is_to_stay)) {
+            let what = "`compress` does what `static.cache` forbids by `no-transform`; take one of them away";
+            self.fault(compress.span().start, what);
+        }
+        let compress = compress.is_some();
+        let options = FolderOptions { index, cache, precompressed, compress, hidden };
         Some(TargetConfig::Folder(FolderConfig { folder: path, options }))
     }
 

@@ -58,6 +58,10 @@ pub enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoSuchVersion;
 
+/// A version that is kept has the same name and another content: it has this digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameTaken(pub String);
+
 /// How much of a digest names a version: enough for a person to tell them apart, and to type.
 pub const ID_LENGTH: usize = 12;
 
@@ -80,27 +84,52 @@ impl Ledger {
     }
 
     /// Has a version served.
-    pub fn deploy(&mut self, tenant: &str, handler: &str, path: Option<String>, version: Version) {
+    ///
+    /// # Errors
+    /// When another version has its name. Nothing has changed then.
+    pub fn deploy(
+        &mut self,
+        tenant: &str,
+        handler: &str,
+        path: Option<String>,
+        version: Version,
+    ) -> Result<(), NameTaken> {
         let id = version.id.clone();
-        let record = self.add(tenant, handler, version);
+        let record = self.add(tenant, handler, version)?;
         if path.is_some() {
             record.path = path;
         }
         record.serve(id);
         record.forget_surplus();
+        Ok(())
     }
 
     /// Keeps a version that is not served, but perhaps by a name of its own.
-    pub fn keep(&mut self, tenant: &str, handler: &str, path: Option<String>, version: Version) {
-        let record = self.add(tenant, handler, version);
+    ///
+    /// # Errors
+    /// When another version has its name. Nothing has changed then.
+    pub fn keep(
+        &mut self,
+        tenant: &str,
+        handler: &str,
+        path: Option<String>,
+        version: Version,
+    ) -> Result<(), NameTaken> {
+        let record = self.add(tenant, handler, version)?;
         // Of one that answers already, the place is not this version's to say.
         if record.current.is_none() && path.is_some() {
             record.path = path;
         }
         record.forget_surplus();
+        Ok(())
     }
 
-    fn add(&mut self, tenant: &str, handler: &str, version: Version) -> &mut Record {
+    fn add(
+        &mut self,
+        tenant: &str,
+        handler: &str,
+        version: Version,
+    ) -> Result<&mut Record, NameTaken> {
         if self.find(tenant, handler).is_none() {
             let (tenant, handler) = (tenant.to_owned(), handler.to_owned());
             let (versions, history) = (Vec::new(), Vec::new());
@@ -108,9 +137,14 @@ impl Ledger {
             self.handlers.push(Record { tenant, handler, path, versions, current, history });
         }
         let record = self.find_mut(tenant, handler).expect("added above");
+        let is_another =
+            |known: &&Version| known.id == version.id && known.digest != version.digest;
+        if let Some(other) = record.versions.iter().find(is_another) {
+            return Err(NameTaken(other.digest.clone()));
+        }
         record.versions.retain(|known| known.digest != version.digest);
         record.versions.push(version);
-        record
+        Ok(record)
     }
 
     /// Has an earlier version served: this one, or that which was served before, of those that have not

@@ -10,5 +10,5 @@
 mod ledger;
 mod store;
 
-pub use ledger::{ID_LENGTH, Ledger, NoSuchVersion, Record, State, Version};
+pub use ledger::{ID_LENGTH, Ledger, NameTaken, NoSuchVersion, Record, State, Version};
 pub use store::{Store, StoreFault};

@@ -18,7 +18,7 @@ use super::residents::Residents;
 use super::workshop::Workshop;
 use crate::capabilities::{Additions, Extension, Waiting};
 use crate::engine::{Cache, Engines, Ticker};
-use crate::event_loop::{Bound, Clock, EventLoop, HostThreads, Lookout, Weight};
+use crate::event_loop::{Bound, Clock, EventLoop, HostThreads, Lookout, Weight, give_way_to_loops};
 use crate::handlers::GuestLimits;
 use crate::limits;
 use crate::observe::{Log, Timeline};
@@ -141,7 +141,7 @@ impl HostBuilder {
             tenant.set_limits(limits);
         }
         let workshop = Arc::new(Workshop {
-            engines: Engines::default(),
+            engines: Engines::new(give_way_to_loops),
             cache,
             additions: self.additions,
             households: Mutex::new(households),

@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::compile_threads::CompileThreads;
 use super::component_file::ComponentFile;
 use crate::limits;
 
@@ -99,6 +100,7 @@ impl Cache {
     pub fn compile(
         &self,
         engine: &Engine,
+        threads: &CompileThreads,
         component: &ComponentFile,
         compiling: &mut dyn FnMut(&ComponentFile),
     ) -> Result<Component, CompileError> {
@@ -107,7 +109,8 @@ impl Cache {
             Some(found) => found,
             None => {
                 compiling(component);
-                let compiled = Component::from_binary(engine, &component.bytes)
+                let compiled = threads
+                    .run(|| Component::from_binary(engine, &component.bytes))
                     .map_err(|why| CompileError { path: component.path.clone(), why })?;
                 if let Some(entry) = &entry {
                     // A full disk must not stop a server that can run without a cache.

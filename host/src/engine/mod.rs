@@ -3,6 +3,7 @@
 //! Knows nothing of sockets, routes, files or WASI.
 
 mod artifact;
+mod compile_threads;
 mod component_file;
 mod core_module;
 mod epoch;
@@ -18,6 +19,7 @@ use wasmtime::{
 };
 
 pub use artifact::{Cache, CompileError};
+pub use compile_threads::CompileThreads;
 pub use component_file::{ComponentFile, ContentDigest, FileError};
 pub use epoch::{Ticker, TickerHandle};
 pub use memory::{Budget, Exhausted, MemoryMeter, Reserve};
@@ -68,10 +70,10 @@ impl Purpose {
 }
 
 /// The engines of the process, one for each purpose and generation, each made when it is first asked
-/// for.
-#[derive(Default)]
+/// for; and the threads that compile for all of them.
 pub struct Engines {
     slots: [OnceLock<PooledEngine>; 4],
+    compile_threads: CompileThreads,
 }
 
 /// An engine, and how many instances it may hold at once.
@@ -84,6 +86,16 @@ pub struct PooledEngine {
 }
 
 impl Engines {
+    /// Engines whose threads do this first, once they are made: give way to others that matter more.
+    pub fn new(at_start: fn()) -> Self {
+        Engines { slots: Default::default(), compile_threads: CompileThreads::new(at_start) }
+    }
+
+    /// The threads that compile.
+    pub fn compile_threads(&self) -> &CompileThreads {
+        &self.compile_threads
+    }
+
     /// The engine for a purpose and a generation.
     ///
     /// # Errors

@@ -43,6 +43,8 @@ impl Share {
 /// Entries that wait for their party's turn.
 pub(super) struct FairQueue<T> {
     parties: FxHashMap<u64, Party<T>>,
+    /// With more parties than this, those that need not be remembered are looked for.
+    forget_above: usize,
     /// The parties with entries, by their virtual time.
     waiting: BTreeSet<(u64, u64)>,
     /// Entries in all.
@@ -62,6 +64,7 @@ impl<T> Default for FairQueue<T> {
     fn default() -> Self {
         FairQueue {
             parties: FxHashMap::default(),
+            forget_above: limits::PARTIES_REMEMBERED,
             waiting: BTreeSet::new(),
             len: 0,
             now: 0,
@@ -156,16 +159,105 @@ impl<T> FairQueue<T> {
         self.parties.entry(key).or_insert_with(|| Party { time: now, entries: VecDeque::new() })
     }
 
-    /// A party that is not ahead would begin where it is anyway, and need not be remembered.
+    /// A party that is not ahead would begin where it is anyway, and need not be remembered. All are looked
+    /// at only when half of them have come since the last time, so that it is little for each.
     fn forget_some(&mut self) {
-        if self.parties.len() > limits::PARTIES_REMEMBERED {
-            let now = self.now;
-            self.parties.retain(|_, party| !party.entries.is_empty() || party.time > now);
+        if self.parties.len() <= self.forget_above {
+            return;
         }
+        let now = self.now;
+        self.parties.retain(|_, party| !party.entries.is_empty() || party.time > now);
+        self.forget_above = limits::PARTIES_REMEMBERED.max(2 * self.parties.len());
+        // What is looked at is the room that the map has, too.
+        self.parties.shrink_to(self.forget_above);
     }
 }
 
 /// The lead is the same time on the loop for each weight: the queues are what the weights are for.
 fn lead_of(share: Share) -> u64 {
     share.virtual_time(limits::LEAD)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOMENT: Duration = Duration::from_micros(50);
+
+    fn share(key: u64) -> Share {
+        Share::new(key, 100)
+    }
+
+    #[test]
+    fn many_parties_that_are_ahead_are_not_all_looked_at_for_each_charge() {
+        let mut queue = FairQueue::<()>::default();
+        let at = Instant::now();
+        let (mut looks, mut seen) = (0, queue.forget_above);
+        for _ in 0..3 {
+            for key in 0..20_000 {
+                queue.charge(share(key), at, MOMENT);
+                // None can be forgotten, so each look has the next one come later.
+                looks += usize::from(queue.forget_above != seen);
+                seen = queue.forget_above;
+            }
+        }
+        // The first party had the loop to itself.
+        assert!(queue.parties.len() >= 19_999, "{} are remembered", queue.parties.len());
+        assert!(looks <= 5, "{looks} looks at all parties");
+    }
+
+    #[test]
+    fn parties_that_are_not_ahead_are_forgotten() {
+        let mut queue = FairQueue::<()>::default();
+        let mut at = Instant::now();
+        for key in 0..20_000 {
+            queue.charge(share(key), at, MOMENT);
+        }
+        for key in 20_000..100_000 {
+            // Who is alone for so long is ahead of no one, and in time of all.
+            at += limits::CONTENDED_FOR;
+            queue.charge(share(key), at, MOMENT);
+        }
+        let (remembered, room) = (queue.parties.len(), queue.parties.capacity());
+        assert!(remembered <= limits::PARTIES_REMEMBERED, "{remembered} are remembered");
+        assert!(room <= 4 * limits::PARTIES_REMEMBERED, "there is room for {room}");
+    }
+
+    /// What is forgotten makes no difference: the same happens in a queue that remembers all.
+    #[test]
+    fn a_party_that_was_forgotten_is_treated_as_if_it_were_remembered() {
+        for seed in 0..8 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut queue = FairQueue::<u64>::default();
+            let mut elephant = FairQueue { forget_above: usize::MAX, ..FairQueue::default() };
+            let (mut at, mut forgotten) = (Instant::now(), 0);
+            for entry in 0..60_000 {
+                let key = random.u64(0..8000);
+                let share = Share::new(key, [100, 1000][key as usize % 2]);
+                match random.u32(0..10) {
+                    0 => {
+                        queue.push(share, entry);
+                        elephant.push(share, entry);
+                    }
+                    1 => assert_eq!(queue.pop(), elephant.pop(), "seed {seed}"),
+                    2 => at += limits::CONTENDED_FOR * random.u32(0..2),
+                    3..6 => {
+                        let (one, other) = (queue.may_run(share, at), elephant.may_run(share, at));
+                        assert_eq!(one, other, "seed {seed}");
+                    }
+                    _ => {
+                        let took = MOMENT * random.u32(0..10);
+                        queue.charge(share, at, took);
+                        elephant.charge(share, at, took);
+                    }
+                }
+                assert_eq!(queue.len(), elephant.len());
+                forgotten = forgotten.max(elephant.parties.len() - queue.parties.len());
+            }
+            assert!(
+                forgotten > limits::PARTIES_REMEMBERED,
+                "seed {seed}: {forgotten} were forgotten"
+            );
+        }
+    }
 }

@@ -53,7 +53,8 @@ pub const HEAVY_TIME_PER_TURN: Duration = super::SLICE;
 /// for each lets a guest run.
 pub const HEAVY_GRANTS_PER_TURN: usize = 64;
 
-/// Tenants whose time on a loop is remembered although they are not ahead, before they are forgotten.
+/// Tenants whose time on a loop is remembered although they are not ahead, before they are forgotten. Where
+/// more than half as many are ahead, it is as many as those.
 pub const PARTIES_REMEMBERED: usize = 1024;
 
 /// Guests that have waited for their turns have at least so long on the loop, together, between two times that

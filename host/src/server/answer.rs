@@ -47,6 +47,21 @@ impl AnswerBody {
         matches!(self, AnswerBody::Plain(body) if body.is_whole())
     }
 
+    /// All of it, if it is here already.
+    pub(super) fn whole(&self) -> Option<&Bytes> {
+        match self {
+            AnswerBody::Plain(body) => body.whole(),
+            AnswerBody::Compressed(_) | AnswerBody::File(_) => None,
+        }
+    }
+
+    /// Puts other bytes in the place of a body that is whole.
+    pub(super) fn replace_whole(&mut self, bytes: Bytes) {
+        if let AnswerBody::Plain(body) = self {
+            body.replace_whole(bytes);
+        }
+    }
+
     /// Says that no one will ask for the body.
     pub(super) fn discard(&mut self) {
         if let AnswerBody::Plain(body) = self {

@@ -19,10 +19,11 @@ use http::{Response, StatusCode};
 use http_body::{Body, Frame};
 
 use super::answer::AnswerBody;
+use crate::assets::Assets;
 use crate::event_loop::{Pending, Refused, Work};
-use crate::handlers::{BodyFailed, GuestBody, Handler};
+use crate::handlers::{BodyFailed, Handler};
 use crate::limits;
-use crate::wire::{Coding, Encoder, RequestId, codings_accepted, encode};
+use crate::wire::{Coding, Encoder, RequestId, codings_accepted, encode, gets_smaller};
 
 /// Of several that a client likes as much, the one that takes the least time.
 const PREFERRED: [Coding; 3] = [Coding::Zstd, Coding::Brotli, Coding::Gzip];
@@ -37,6 +38,26 @@ const DIGESTS: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-
 pub(super) struct Compression {
     /// Held by each streamed body.
     streams: Rc<()>,
+}
+
+/// Who has given an answer. In its tenant's turn host threads compress it.
+#[derive(Clone)]
+pub(super) enum Giver {
+    Handler(Rc<Handler>),
+    Folder(Rc<Assets>),
+}
+
+impl Giver {
+    fn host_thread<T: Send + 'static>(
+        &self,
+        work: Work,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Pending<Result<T, Refused>> {
+        match self {
+            Giver::Handler(handler) => handler.host_thread(work, job),
+            Giver::Folder(assets) => assets.host_thread(work, job),
+        }
+    }
 }
 
 /// The request as far as its answer's coding goes.
@@ -68,9 +89,9 @@ impl Compression {
     /// as it is sent.
     pub(super) async fn apply(
         &self,
-        response: Response<GuestBody>,
+        response: Response<AnswerBody>,
         wish: Wish,
-        handler: &Rc<Handler>,
+        giver: Giver,
     ) -> Response<AnswerBody> {
         let (mut head, mut body) = response.into_parts();
         if head.status == StatusCode::NOT_MODIFIED {
@@ -80,27 +101,27 @@ impl Compression {
             if weak_tag(&head).is_some_and(|weak| wish.knows(&weak)) {
                 weaken(&mut head);
             }
-            return plain(head, body);
+            return Response::from_parts(head, body);
         }
         if !is_fit(&head) || length(&head, &body, &wish).is_some_and(|l| l < limits::ANSWER_MIN) {
-            return plain(head, body);
+            return Response::from_parts(head, body);
         }
         vary(&mut head);
-        let Some(coding) = wish.coding else { return plain(head, body) };
+        let Some(coding) = wish.coding else { return Response::from_parts(head, body) };
         // The body of a GET, if the handler has made it, tells all about it.
         if wish.is_head && body.whole().is_none_or(Bytes::is_empty) {
             mark(&mut head, coding);
-            return plain(head, body);
+            return Response::from_parts(head, body);
         }
         if let Some(bytes) = body.whole().cloned() {
-            if let Some(compressed) = compressed(coding, bytes, handler, &wish).await {
+            if let Some(compressed) = compressed(coding, bytes, &giver, &wish).await {
                 mark(&mut head, coding);
                 body.replace_whole(compressed);
             }
-            return plain(head, body);
+            return Response::from_parts(head, body);
         }
         if Rc::strong_count(&self.streams) > limits::COMPRESSED_STREAMS_MAX {
-            return plain(head, body);
+            return Response::from_parts(head, body);
         }
         let due = declared_length(&head);
         mark(&mut head, coding);
@@ -112,16 +133,12 @@ impl Compression {
             work: None,
             trailers: None,
             state: State::Reading,
-            handler: handler.clone(),
+            giver,
             work_of: COMPRESS.for_request(Some(wish.id.0)),
             _place: self.streams.clone(),
         };
         Response::from_parts(head, AnswerBody::Compressed(Box::new(streamed)))
     }
-}
-
-fn plain(head: Parts, body: GuestBody) -> Response<AnswerBody> {
-    Response::from_parts(head, AnswerBody::Plain(body))
 }
 
 /// Whether an answer's head allows that its body is another one.
@@ -138,36 +155,7 @@ fn is_fit(head: &Parts) -> bool {
         || DIGESTS.iter().any(|name| headers.contains_key(*name))
         || has_token(headers, &CACHE_CONTROL, "no-transform");
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    !is_fixed && kind.is_some_and(is_text)
-}
-
-/// Whether a content type is of what gets smaller: text in the widest sense.
-fn is_text(kind: &str) -> bool {
-    const APPLICATIONS: [&str; 14] = [
-        "json",
-        "javascript",
-        "x-javascript",
-        "ecmascript",
-        "xml",
-        "wasm",
-        "graphql",
-        "ndjson",
-        "x-ndjson",
-        "yaml",
-        "toml",
-        "sql",
-        "rtf",
-        "x-www-form-urlencoded",
-    ];
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match kind.split_once('/') {
-        Some(("text", _)) => true,
-        Some((_, below)) if below.ends_with("+json") || below.ends_with("+xml") => true,
-        Some(("application", below)) => APPLICATIONS.contains(&below),
-        Some(("font", below)) => matches!(below, "ttf" | "otf"),
-        Some(("image", below)) => matches!(below, "bmp" | "x-icon" | "vnd.microsoft.icon"),
-        _ => false,
-    }
+    !is_fixed && kind.is_some_and(gets_smaller)
 }
 
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
@@ -180,7 +168,7 @@ fn declared_length(head: &Parts) -> Option<u64> {
 }
 
 /// Bytes of the body, if that is known. Of the body of a HEAD it may be the head that tells.
-fn length(head: &Parts, body: &GuestBody, wish: &Wish) -> Option<u64> {
+fn length(head: &Parts, body: &AnswerBody, wish: &Wish) -> Option<u64> {
     match body.whole() {
         Some(bytes) if wish.is_head && bytes.is_empty() => Some(declared_length(head).unwrap_or(0)),
         Some(bytes) => Some(bytes.len() as u64),
@@ -231,13 +219,13 @@ fn is_brief(coding: Coding, bytes: usize) -> bool {
 }
 
 /// A whole body compressed, if it gets smaller and the host threads are not overrun.
-async fn compressed(coding: Coding, bytes: Bytes, handler: &Handler, wish: &Wish) -> Option<Bytes> {
+async fn compressed(coding: Coding, bytes: Bytes, giver: &Giver, wish: &Wish) -> Option<Bytes> {
     let length = bytes.len();
     let outcome = if is_brief(coding, length) {
         encode(coding, level(coding), &bytes)
     } else {
         let work = COMPRESS.for_request(Some(wish.id.0));
-        handler.host_thread(work, move || encode(coding, level(coding), &bytes)).await.ok()?
+        giver.host_thread(work, move || encode(coding, level(coding), &bytes)).await.ok()?
     };
     outcome.ok().filter(|small| small.len() < length).map(Bytes::from)
 }
@@ -245,8 +233,8 @@ async fn compressed(coding: Coding, bytes: Bytes, handler: &Handler, wish: &Wish
 /// A streamed body that is compressed piece by piece. Each piece is sent when it is compressed, so that
 /// nothing that the handler has said is held back; the next is asked for then.
 pub(super) struct CompressedBody {
-    body: GuestBody,
-    /// Bytes that are still to come, if the handler has said how many there are.
+    body: AnswerBody,
+    /// Bytes that are still to come, if its head has said how many there are.
     due: Option<u64>,
     coding: Coding,
     encoder: Arc<Mutex<Option<Encoder>>>,
@@ -254,7 +242,7 @@ pub(super) struct CompressedBody {
     work: Option<(Pending<Outcome>, Step)>,
     trailers: Option<Frame<Bytes>>,
     state: State,
-    handler: Rc<Handler>,
+    giver: Giver,
     work_of: Work,
     _place: Rc<()>,
 }
@@ -370,7 +358,7 @@ impl CompressedBody {
             pending
         } else {
             let step = step.clone();
-            self.handler.host_thread(self.work_of, move || step.run(coding, &encoder))
+            self.giver.host_thread(self.work_of, move || step.run(coding, &encoder))
         };
         self.work = Some((pending, step));
     }

@@ -12,14 +12,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use http::header::{
-    ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER,
+    ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER, VARY,
 };
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 
 use super::access::{AccessLog, ObservedBody, Record};
 use super::answer::AnswerBody;
-use super::compression::{Compression, Wish};
+use super::compression::{Compression, Giver, Wish};
 use super::routing::Route;
 use super::serving::{Current, Way};
 use super::snapshot::{ServedHandler, version_of};
@@ -230,7 +230,9 @@ impl Inner {
             (Err(failure), _) => Err(Refusal::Failed(failure, invocation.on_loop())),
             (Ok(answer), None) => Ok(answer.map(AnswerBody::Plain)),
             (Ok(answer), Some(wish)) => {
-                Ok(Box::pin(self.compression.apply(answer, wish, handler)).await)
+                let answer = answer.map(AnswerBody::Plain);
+                let giver = Giver::Handler(handler.clone());
+                Ok(Box::pin(self.compression.apply(answer, wish, giver)).await)
             }
         }
     }
@@ -238,7 +240,7 @@ impl Inner {
     /// A file of a folder. What the client sends beside its head is of no use.
     async fn file(
         &self,
-        assets: &Assets,
+        assets: &Rc<Assets>,
         route: &Route,
         request: &Request<Incoming>,
         id: RequestId,
@@ -251,17 +253,22 @@ impl Inner {
             headers: request.headers(),
             request: id.0,
         };
-        let answer = assets.answer(question).await.map_err(|error| match error {
+        let answer = assets.answer(&question).await.map_err(|error| match error {
             AssetError::NotFound => Refusal::NoFile,
             AssetError::Busy => Refusal::Overload,
             AssetError::Failed(why) => {
                 let line = Line::new("server").text("event", "file-failed");
-                let line = line.text("id", &id.to_string()).text("detail", &why);
-                self.log.write(line);
+                self.log.write(line.text("id", &id.to_string()).text("detail", &why));
                 Refusal::FileFailed
             }
         })?;
-        Ok(answer.map(AnswerBody::from))
+        let answer = answer.map(AnswerBody::from);
+        // Where it says nothing of codings, no client gets another one.
+        if !assets.compresses() || !answer.headers().contains_key(VARY) {
+            return Ok(answer);
+        }
+        let wish = Wish::of(question.headers, *question.method == Method::HEAD, id);
+        Ok(self.compression.apply(answer, wish, Giver::Folder(assets.clone())).await)
     }
 
     /// Lets the request in as soon as its tenant's limits do, and receives its body.

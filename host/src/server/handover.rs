@@ -1,8 +1,9 @@
 //! Owns the hand-over of a server's sockets from one process to the next.
 //!
 //! Both are given the same path of a Unix socket. The process that serves listens there. The next one
-//! connects, is sent the listening sockets, and says so when it can take requests; only then does the
-//! first take no more. The sockets are the same ones, so a connection that the kernel has taken
+//! connects, asks, is sent the listening sockets, and says so when it can take requests; only then does the
+//! first take no more. Who connects and does not ask, or asks and does not come to serve, is let go, and
+//! the first serves and changes as before. The sockets are the same ones, so a connection that the kernel has taken
 //! meanwhile is served by the one or the other.
 
 #![expect(clippy::disallowed_methods, reason = "before the loops turn, or on a thread of its own")]
@@ -32,6 +33,8 @@ pub(super) struct Sockets {
     pub(super) admin: Option<TcpListener>,
 }
 
+/// The new process wants the sockets.
+const QUESTION: u8 = b'Q';
 /// In front of the sockets: what they are.
 const WITH_ADMIN: u8 = b'A';
 const WITHOUT_ADMIN: u8 = b'a';
@@ -44,8 +47,9 @@ impl Predecessor {
     /// The process that serves at this path, and its sockets; none when there is none, or it does not
     /// answer.
     pub(super) fn find(path: &Path) -> Option<(Self, Sockets)> {
-        let stream = UnixStream::connect(path).ok()?;
+        let mut stream = UnixStream::connect(path).ok()?;
         stream.set_read_timeout(Some(limits::HANDOVER_PATIENCE)).ok()?;
+        stream.write_all(&[QUESTION]).ok()?;
         let sockets = receive(&stream).ok()?;
         Some((Predecessor(stream), sockets))
     }
@@ -56,9 +60,8 @@ impl Predecessor {
     /// When it does not say that it does: it may serve on, and no two should.
     pub(super) fn leave(mut self) -> io::Result<()> {
         self.0.write_all(&[READY])?;
-        let mut word = [0];
-        self.0.read_exact(&mut word)?;
-        if word == [LEAVING] { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
+        let is_leaving = word(&mut self.0)? == LEAVING;
+        if is_leaving { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
     }
 }
 
@@ -126,6 +129,11 @@ fn hand_over(mut stream: UnixStream, stop: &Stop) -> io::Result<bool> {
     if socket_peercred(&stream)?.uid != rustix::process::geteuid() {
         return Ok(false);
     }
+    // Any program may connect. Nothing waits for one that wants nothing.
+    stream.set_read_timeout(Some(limits::HANDOVER_QUESTION))?;
+    if word(&mut stream)? != QUESTION {
+        return Ok(false);
+    }
     stream.set_read_timeout(Some(limits::HANDOVER_PATIENCE))?;
     stream.set_write_timeout(Some(limits::HANDOVER_PATIENCE))?;
     // After a change that is under way: the other process finds all that this one has acknowledged.
@@ -143,13 +151,18 @@ fn give(stream: &mut UnixStream, stop: &Stop) -> io::Result<bool> {
         // This process is about to end.
         None => return Ok(false),
     }
-    let mut word = [0];
-    stream.read_exact(&mut word)?;
-    if word != [READY] {
+    if word(stream)? != READY {
         return Ok(false);
     }
     stream.write_all(&[LEAVING])?;
     Ok(true)
+}
+
+/// What the other process says next.
+fn word(stream: &mut UnixStream) -> io::Result<u8> {
+    let mut word = [0];
+    stream.read_exact(&mut word)?;
+    Ok(word[0])
 }
 
 fn send(stream: &UnixStream, sockets: &Sockets) -> io::Result<()> {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use futures_util::future::{Either, join, select};
 use tokio::sync::mpsc::Receiver;
@@ -151,7 +152,12 @@ impl Seated {
             let why = stopped.await;
             site.ready.store(false, Ordering::Relaxed);
             site.log.write(Line::new("server").text("event", "draining"));
-            let deadline = handle.sleep_until(handle.now() + site.config.drain);
+            // Connections that are to bring one more request are not being drained yet.
+            let grace = match why {
+                Leave::Stopped => Duration::ZERO,
+                Leave::HandedOver => limits::HANDOVER_GRACE,
+            };
+            let deadline = handle.sleep_until(handle.now() + grace + site.config.drain);
             let drained = pin!(async {
                 match (why, &admin) {
                     // Operators reach this process until it ends, to see how it does.

@@ -49,6 +49,35 @@ impl Coding {
     }
 }
 
+/// Whether a content type is of what gets smaller: text in the widest sense.
+pub fn gets_smaller(kind: &str) -> bool {
+    const APPLICATIONS: [&str; 14] = [
+        "json",
+        "javascript",
+        "x-javascript",
+        "ecmascript",
+        "xml",
+        "wasm",
+        "graphql",
+        "ndjson",
+        "x-ndjson",
+        "yaml",
+        "toml",
+        "sql",
+        "rtf",
+        "x-www-form-urlencoded",
+    ];
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match kind.split_once('/') {
+        Some(("text", _)) => true,
+        Some((_, below)) if below.ends_with("+json") || below.ends_with("+xml") => true,
+        Some(("application", below)) => APPLICATIONS.contains(&below),
+        Some(("font", below)) => matches!(below, "ttf" | "otf"),
+        Some(("image", below)) => matches!(below, "bmp" | "x-icon" | "vnd.microsoft.icon"),
+        _ => false,
+    }
+}
+
 /// Compresses what is written to it. What comes out is never much longer than what goes in.
 pub struct Encoder(Inner);
 

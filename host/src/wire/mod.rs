@@ -33,7 +33,7 @@ pub use body::{BodyBroken, Overrun, RequestBody};
 pub use client::{
     Client, Order, Origin, OutboundBody, Patience, PoolKey, Resolve, ResponseBody, SendFailed,
 };
-pub use coding::{Coding, Encoder, encode};
+pub use coding::{Coding, Encoder, encode, gets_smaller};
 pub use decoding::{Decoder, Malformed};
 pub use framing::Fault;
 pub use hyper::body::Incoming;

@@ -149,6 +149,21 @@ impl Hob {
         self.child.id()
     }
 
+    /// The niceness of its threads whose name begins so, by /proc/PID/task/TID/stat.
+    pub(crate) fn niceness(&self, name: &str) -> Vec<i32> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).expect("tasks");
+        let stats = tasks
+            .flatten()
+            .filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());
+        let of_name = |stat: String| {
+            let (head, rest) = stat.rsplit_once(") ").expect("a name in parentheses");
+            let is_it = head.split_once('(').expect("a name").1.starts_with(name);
+            // The nineteenth field; the third comes after the name.
+            is_it.then(|| rest.split(' ').nth(16).expect("a field").parse().expect("a number"))
+        };
+        stats.filter_map(of_name).collect()
+    }
+
     /// Bytes of memory the process has now.
     pub(crate) fn resident_bytes(&self) -> u64 {
         self.status_bytes("VmRSS:")

@@ -9,7 +9,7 @@ use super::views::{no_such_handler, shown};
 use super::{Change, Desk, NotChanged};
 use crate::admin::{Answer, ChangeView, Denial, Deploy, DeployView, HandlerName, Intent};
 use crate::config::{Config, HandlerConfig, check_name, check_path};
-use crate::deployments::Version;
+use crate::deployments::{NameTaken, Version};
 use crate::engine::ComponentFile;
 use crate::observe::Line;
 use crate::server::snapshot::version_of;
@@ -34,10 +34,17 @@ impl Desk {
         };
         let (id, mut ledger) = (version.id.clone(), self.ledger.clone());
         let path = deploy.path.clone();
-        match deploy.intent {
+        let entered = match deploy.intent {
             Intent::Preview => ledger.keep(&name.tenant, &name.handler, path, version),
             _ => ledger.deploy(&name.tenant, &name.handler, path, version),
-        }
+        };
+        entered.map_err(|NameTaken(other)| {
+            Denial::Refused(format!(
+                "another version of `{}` is called `{id}` already: the digests of both, {digest} and \
+                 {other}, begin so; change something in the component and build it anew",
+                name.handler
+            ))
+        })?;
         if !is_served {
             self.store.keep(&digest, &deploy.component).map_err(NotChanged::Store)?;
             let can_go_back = before.is_some() && deploy.intent == Intent::Serve;
