@@ -22,6 +22,7 @@ mod deadlines;
 mod departures;
 mod deploy_requests;
 mod deployments;
+mod deployments_on_disk;
 mod drain;
 mod embedding;
 mod examples;

@@ -56,8 +56,8 @@ fn without_a_token_in_hob_toml_the_one_in_the_data_folder_counts() {
     command.arg("serve").arg(scratch.join("hob.toml")).args(["--cache", compile_cache()]);
     let server = Hob::start(command, Vec::new(), None);
     expect_denied(server.operate("GET", "/v1/handlers", &[]), 401, "no-token", &["[deploy]"]);
+    // The server has made it.
     let data = scratch.join("data");
-    fs::create_dir_all(&data).expect("a folder");
     let version = scratch.file("fast-0-2.wasm", greeter("fast-0-2", "there"));
     let verb = |arguments: &[&str]| {
         let admin = format!("http://{}", server.admin);

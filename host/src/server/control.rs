@@ -1,6 +1,7 @@
 //! Owns the changes of what is served while the server runs. They are made one after the other, on a
 //! thread of their own, for they read files and compile.
 
+mod damage;
 mod deploy;
 mod overlay;
 mod tenancy;
@@ -26,6 +27,7 @@ use crate::limits;
 use crate::observe::Line;
 use crate::wire::{CertificateFiles, Identity};
 
+pub(super) use damage::pass_over;
 pub(super) use overlay::{Previews, with_versions};
 
 /// Reads the configuration again, as it was read at the start. The error is for a person.
