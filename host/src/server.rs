@@ -28,6 +28,7 @@ mod start;
 mod status;
 mod swap;
 mod trial;
+mod unfit;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -242,7 +243,9 @@ impl Server {
             code.fault = None;
         }
         let passed_over = code.passed_over.drain(..).map(Notice::from);
-        let notices = passed_over.chain(code.fault.take().map(Notice::from)).collect();
+        let given_up = listeners.given_up.iter().copied().map(Notice::given_up);
+        let fault = code.fault.take().map(Notice::from);
+        let notices = passed_over.chain(fault).chain(given_up).collect();
         let local = |listener: &TcpListener| {
             listener.local_addr().map_err(|error| StartError::Listen(config.listen, error))
         };
@@ -274,11 +277,11 @@ impl Server {
             log,
             listeners,
             identity,
+            address,
             admin_address,
             notices,
-            ..
         } = self;
-        let Listeners { public, admin, predecessor } = listeners;
+        let Listeners { public, admin, predecessor, .. } = listeners;
         let Code { engines, cache, additions, store, ledger, whole, deployed, .. } = code;
         let system = |what| move |error| StartError::System(what, error);
         let host_thread_metrics = Arc::<HostThreadMetrics>::default();
@@ -401,6 +404,7 @@ impl Server {
             snapshot,
             stop: stop.clone(),
             identity,
+            public: address,
         };
         let (changes, ended) =
             desk.start(orders).map_err(system("start the thread for changes"))?;

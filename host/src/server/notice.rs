@@ -1,6 +1,8 @@
 //! Owns what a server says at its start of something that is not as it should be, and is no reason not to
 //! serve the rest.
 
+use std::net::SocketAddr;
+
 use crate::deployments::StoreFault;
 use crate::observe::Line;
 
@@ -10,6 +12,7 @@ pub struct Notice(Said);
 enum Said {
     NoDeployments(StoreFault),
     PassedOver(PassedOver),
+    GivenUp(SocketAddr),
 }
 
 /// A deployed version that is not whole, and so is not served.
@@ -45,9 +48,20 @@ impl From<PassedOver> for Notice {
     }
 }
 
+impl Notice {
+    /// The process whose place this one takes listens at this address, and no one will.
+    pub(super) fn given_up(address: SocketAddr) -> Self {
+        Notice(Said::GivenUp(address))
+    }
+}
+
 impl std::fmt::Display for Notice {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.0 {
+            Said::GivenUp(address) => write!(
+                f,
+                "{address} is given up: the hob before listened there, and this one is to listen elsewhere"
+            ),
             Said::NoDeployments(fault) => write!(f, "nothing can be deployed: {fault}"),
             Said::PassedOver(PassedOver { tenant, handler, version, why, instead }) => {
                 let instead = match instead {
@@ -70,6 +84,9 @@ impl Notice {
     pub(super) fn line(&self) -> Line {
         let line = Line::new("server");
         let line = match &self.0 {
+            Said::GivenUp(address) => {
+                line.text("event", "address-given-up").text("address", &address.to_string())
+            }
             Said::NoDeployments(_) => line.text("event", "no-deployments"),
             Said::PassedOver(passed) => line
                 .text("event", "passed-over")
