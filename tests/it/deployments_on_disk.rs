@@ -107,6 +107,16 @@ fn a_version_that_is_not_whole_at_the_start_is_passed_over_and_all_else_is_serve
 }
 
 #[test]
+fn a_version_that_is_served_is_served_on_when_its_component_is_gone() {
+    let place = Place::new("", &[guest("fast-0-2")]);
+    let hob = place.start();
+    let deployed = view(hob.deploy("fast-0-2", &greeter("fast-0-2", "there")));
+    fs::remove_file(component_of(&place, &deployed)).expect("own file");
+    view(hob.operate("POST", "/v1/reload", &[]));
+    assert_eq!(hob.greeting("fast-0-2"), "there");
+}
+
+#[test]
 fn where_nothing_can_be_kept_handlers_are_served_all_the_same() {
     let place = Place::new("", &[guest("fast-0-2")]);
     place.scratch.file("data", "no folder");

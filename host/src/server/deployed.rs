@@ -106,7 +106,9 @@ impl Builder<'_> {
         files: Files,
     ) -> Result<Arc<Deployment>, StartError> {
         let same = known.filter(|(config, _)| config.is_same(handler)).map(|(_, code)| code);
-        if let (Some(code), Files::AreTheSame) = (same, files) {
+        // What was deployed lies under its digest, and never has another content.
+        let is_unchanged = files == Files::AreTheSame || handler.version.is_some();
+        if let Some(code) = same.filter(|_| is_unchanged) {
             return Ok(code.clone());
         }
         let file = handler.component.as_deref().expect("what waits for a deployment is left out");
@@ -133,12 +135,12 @@ impl Builder<'_> {
         let made = Deployment::new(plan, &component, &mut self.compiler());
         made.map_err(|error| match &handler.version {
             None => StartError::Deploy(error),
-            Some(version) => StartError::Version(Unfit {
+            Some(version) => StartError::Version(Box::new(Unfit {
                 tenant: handler.tenant.clone(),
                 handler: handler.name.clone(),
                 is_of_file: version.is_of_file,
                 error,
-            }),
+            })),
         })
     }
 

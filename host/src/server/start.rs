@@ -20,7 +20,7 @@ pub enum StartError {
     /// A component.
     Deploy(DeployError),
     /// A version that was deployed while a server ran.
-    Version(Unfit),
+    Version(Box<Unfit>),
     /// A module.
     Module(ModuleError),
     /// What a tenant keeps.

@@ -18,7 +18,12 @@ pub(super) struct Resting<S: Service>(RefCell<HashMap<TaskId, Rc<State<S>>>>);
 struct State<S: Service> {
     taken: Instant,
     /// There when the connection can bring requests: not before the end of a handshake.
-    line: OnceCell<(Rc<RefCell<Channel>>, Rc<Calls<S>>)>,
+    line: OnceCell<Line<S>>,
+}
+
+struct Line<S: Service> {
+    channel: Rc<RefCell<Channel>>,
+    calls: Rc<Calls<S>>,
 }
 
 impl<S: Service> State<S> {
@@ -26,8 +31,8 @@ impl<S: Service> State<S> {
     fn since(&self) -> Option<Instant> {
         match self.line.get() {
             None => Some(self.taken),
-            Some((_, calls)) if calls.in_flight() => None,
-            Some((channel, _)) => Some(channel.borrow().phase_since),
+            Some(line) if line.calls.in_flight() => None,
+            Some(line) => Some(line.channel.borrow().phase_since),
         }
     }
 }
@@ -67,7 +72,8 @@ impl<S: Service> Seen<S> {
 
     /// Requests may come from now on.
     pub(super) fn show(&self, channel: &Rc<RefCell<Channel>>, calls: &Rc<Calls<S>>) {
-        let _ = self.state.line.set((channel.clone(), calls.clone()));
+        // It is shown once.
+        let _ = self.state.line.set(Line { channel: channel.clone(), calls: calls.clone() });
     }
 }
 
