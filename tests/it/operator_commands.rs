@@ -158,12 +158,18 @@ fn a_refusal_names_the_file_and_the_version_and_what_to_do() {
 #[test]
 fn imports_are_new_only_beside_a_version_before() {
     let place = Place::new("", &[guest("fast-0-2")]);
+    place.add("[[handler]]\nname = \"later\"\ngrants = { kv = \"write\" }\n");
     let server = place.start();
     let kitchen = component("kitchen-0-2").to_str().expect("UTF-8");
     let first = verb(&server, &["deploy", kitchen, "--handler", "other"]).stdout;
-    assert!(first.contains("  imports: wasi:") && !first.contains("new import"), "{first}");
+    assert!(!first.contains("import"), "{first}");
+    // Of a first version, what it uses of what it is granted.
+    let keyvalue = component("keyvalue-0-2").to_str().expect("UTF-8");
+    let first = verb(&server, &["deploy", keyvalue, "--handler", "later"]).stdout;
+    assert!(first.contains("  uses its grant of wasi:keyvalue/"), "{first}");
+    assert!(!first.contains("wasi:io") && !first.contains("new import"), "{first}");
     let next = verb(&server, &["deploy", kitchen, "--handler", "fast-0-2"]).stdout;
-    assert!(next.contains("  new import: wasi:") && !next.contains("imports:"), "{next}");
+    assert!(next.contains("  new import: wasi:"), "{next}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use clap::Args;
 use super::operator::{Operator, Which};
 use super::target;
 use crate::admin::DeployView;
+use crate::capabilities::Grants;
 use crate::config::{check_name, check_path};
 use crate::limits;
 
@@ -134,7 +135,7 @@ fn print(deployed: &DeployView) {
     };
     let place = match outcome.as_str() {
         "previewed" => String::new(),
-        _ if path.is_empty() => " at its routes".to_owned(),
+        _ if path.is_empty() => " without a path of its own".to_owned(),
         _ => format!(" below {path}"),
     };
     let instead = before.as_ref().filter(|before| *before != version);
@@ -143,9 +144,14 @@ fn print(deployed: &DeployView) {
     if let Some(url) = &deployed.preview_url {
         println!("  this version alone: {url}");
     }
-    let import = if before.is_some() { "new import" } else { "imports" };
-    for name in &deployed.new_imports {
-        println!("  {import}: {name}");
+    // Of a first version all is new: what it was granted is what matters.
+    if before.is_none() {
+        let granted = Grants::default().missing(&deployed.new_imports);
+        granted.iter().for_each(|one| println!("  uses its grant of {}", one.import));
+        return;
+    }
+    for import in &deployed.new_imports {
+        println!("  new import: {import}");
     }
     for import in &deployed.dropped_imports {
         println!("  no longer imported: {import}");

@@ -52,7 +52,7 @@ fn handlers(view: &HandlersView) {
         let HandlerView { tenant, handler, path, source, .. } = one;
         let place = match &one.preview_url {
             Some(url) => format!("at {url}"),
-            None if path.is_empty() => "at its routes".to_owned(),
+            None if path.is_empty() => "without a path of its own".to_owned(),
             None => format!("below {path}"),
         };
         let (Some(version), Some(generation), Some(isolation)) =

@@ -15,7 +15,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use ureq::Agent;
-use ureq::http::{Response, StatusCode};
+use ureq::http::Response;
 use ureq::tls::TlsConfig;
 
 use super::trust;
@@ -92,6 +92,7 @@ type Query<'a> = &'a [(&'a str, String)];
 /// What the API says when it refuses.
 #[derive(Deserialize)]
 struct Refusal {
+    error: String,
     message: String,
 }
 
@@ -168,12 +169,11 @@ impl Operator {
         let text = answer.body_mut().read_to_string().context("the answer broke off")?;
         if !answer.status().is_success() {
             match serde_json::from_str::<Refusal>(&text) {
-                Ok(refusal) if answer.status() == StatusCode::UNAUTHORIZED => bail!(
-                    "{} does not take the token of {}: {}; a token is named with --token-file or \
-                     HOB_TOKEN, and the data folder that has it with --data",
+                Ok(refusal) if refusal.error == "wrong-token" => bail!(
+                    "{} does not take the token of {}: name its token with --token-file or HOB_TOKEN, or, \
+                     on its machine, its data folder with --data",
                     self.admin,
-                    self.source_of_token(),
-                    refusal.message
+                    self.source_of_token()
                 ),
                 Ok(refusal) => bail!("{}", refusal.message),
                 Err(_) if text == SPEAKS_HTTPS => {

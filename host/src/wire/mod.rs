@@ -135,7 +135,7 @@ impl Default for WireLimits {
 impl WireLimits {
     /// From the taking of a connection to its first byte.
     fn first_byte(&self) -> Duration {
-        self.first_byte_deadline.unwrap_or(self.head_deadline)
+        self.first_byte_deadline.unwrap_or(self.head_deadline).min(self.head_deadline)
     }
 
     /// How often deadlines are looked at: often enough for the shortest of them.

@@ -246,8 +246,9 @@ fn taken(config: &Config, pattern: &Pattern) -> Option<Pattern> {
 }
 
 fn read(name: &HandlerName, component: &[u8]) -> Result<ComponentFile, Denial> {
-    let path = Path::new(&name.handler).with_extension("wasm");
-    ComponentFile::parse(&path, Arc::from(component))
+    // What its file is called is not known here.
+    let path = format!("the component of `{}`", name.handler);
+    ComponentFile::parse(Path::new(&path), Arc::from(component))
         .map_err(|error| Denial::Refused(error.to_string()))
 }
 
