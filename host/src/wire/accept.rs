@@ -191,10 +191,8 @@ impl<S: Service> Inner<S> {
 
     fn take(inner: &Rc<Self>, stream: TcpStream, peer: SocketAddr) {
         inner.metrics.accepted.fetch_add(1, Ordering::Relaxed);
-        if inner.is_full() && inner.shared.limits.gives_way {
-            // It is closed without an answer: it has asked for nothing.
-            let longest = inner.shared.resting.longest();
-            longest.into_iter().for_each(|task| inner.shared.handle.cancel(task));
+        if inner.is_full() {
+            inner.make_room();
         }
         if inner.is_full() {
             inner.refuse(stream);
@@ -207,7 +205,26 @@ impl<S: Service> Inner<S> {
             connection::serve(stream, Some(peer), shared).await;
         });
         inner.connections.borrow_mut().insert(task);
+        if inner.shared.limits.gives_way {
+            inner.shared.resting.enter(task, inner.shared.handle.now());
+        }
         inner.count();
+    }
+
+    /// Closes the connection that has been without a request for the longest, where that is to give way. It
+    /// has asked for nothing, and is told nothing.
+    fn make_room(&self) {
+        if let Some(task) = self.shared.resting.longest() {
+            self.shared.handle.cancel(task);
+            // One that has not run yet does not know its place.
+            self.forget(task);
+        }
+    }
+
+    fn forget(&self, task: TaskId) {
+        self.connections.borrow_mut().remove(&task);
+        self.shared.resting.leave(task);
+        self.count();
     }
 
     fn is_full(&self) -> bool {
@@ -251,8 +268,7 @@ struct Place<S: Service> {
 impl<S: Service> Drop for Place<S> {
     fn drop(&mut self) {
         let Some(task) = self.task.get() else { return };
-        self.inner.connections.borrow_mut().remove(&task);
-        self.inner.count();
+        self.inner.forget(task);
         self.inner.note_end();
     }
 }

@@ -26,7 +26,7 @@ use super::channel::{Channel, ChannelIo, ReadBuffer};
 use super::framing::{Fault, Phase};
 use super::handshake::{Greeted, greet};
 use super::identity::Identity;
-use super::resting::{Resting, Seen};
+use super::resting::Resting;
 use super::stream::Stream;
 use super::{Service, WireLimits, refusal};
 use crate::event_loop::{Handle, TcpStream};
@@ -84,7 +84,6 @@ pub(super) async fn serve<S: Service>(
     shared: Rc<Shared<S>>,
 ) {
     let taken = shared.handle.now();
-    let seen = shared.limits.gives_way.then(|| Seen::new(&shared, taken));
     let channel = |stream| {
         let (buffer, handle) = (shared.buffer.clone(), shared.handle.clone());
         Rc::new(RefCell::new(Channel::new(stream, &shared.limits, buffer, handle, taken)))
@@ -104,8 +103,8 @@ pub(super) async fn serve<S: Service>(
     };
     let channel = channel(stream);
     let calls = Rc::new(Calls::new(peer));
-    if let Some(seen) = &seen {
-        seen.show(&channel, &calls);
+    if let Some(task) = shared.handle.current_task().filter(|_| shared.limits.gives_way) {
+        shared.resting.show(task, &channel, &calls);
     }
     let mut ended = Ended::Dormant;
     loop {
