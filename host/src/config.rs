@@ -32,7 +32,7 @@ use serde::Deserialize;
 pub use cors::CorsConfig;
 pub use deploy::{DeployConfig, TrialTerms};
 pub use fault::ConfigError;
-pub use handler::HandlerConfig;
+pub use handler::{DeployedVersion, HandlerConfig};
 pub use module::ModuleConfig;
 pub use path::{check_path, path_of_name};
 pub use redirect::{AddressPart, RedirectConfig};
@@ -216,7 +216,9 @@ impl Config {
         let of_handlers = self.handlers.iter().map(|one| one.tenant.as_str());
         let of_modules = self.modules.iter().map(|one| one.tenant.as_str());
         let of_routes = self.routes.iter().map(|one| one.tenant.as_str());
-        of_handlers.chain(of_modules).chain(of_routes).chain([handler::DEFAULT_TENANT])
+        let of_tables = self.tenants.iter().map(|one| one.name.as_str());
+        let named = of_handlers.chain(of_modules).chain(of_routes).chain(of_tables);
+        named.chain([handler::DEFAULT_TENANT])
     }
 
     /// The folder for what is deployed while the server runs. No tenant's name begins with a dot.
@@ -414,6 +416,7 @@ impl Checker<'_> {
                 file.keep_alive_ms,
                 defaults.keep_alive,
             ),
+            ..defaults
         }
     }
 

@@ -104,6 +104,10 @@ pub const DESCRIPTORS_PER_DATABASE: usize = 2 * (1 + SQL_READERS + SQL_READERS_O
 /// Connections of the second listener, within the reserve: operators must get in when it is full.
 pub const ADMIN_CONNECTIONS_MAX: usize = 64;
 
+/// From the taking of one of those to its first byte: who connects there has something to ask. Long enough
+/// for a person who types.
+pub const ADMIN_FIRST_BYTE_DEADLINE: Duration = Duration::from_secs(5);
+
 /// Connections accepted in one turn, so that a flood of them does not starve those at work.
 pub const ACCEPTS_PER_TURN: usize = 64;
 

@@ -16,6 +16,7 @@ mod handover;
 mod household;
 mod index;
 mod listeners;
+mod notice;
 mod params;
 mod passage;
 mod redirect;
@@ -27,6 +28,7 @@ mod start;
 mod status;
 mod swap;
 mod trial;
+mod unfit;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -39,7 +41,7 @@ use std::time::Instant;
 
 use crate::capabilities::Additions;
 use crate::config::Config;
-use crate::deployments::{Ledger, Store};
+use crate::deployments::{Ledger, Store, StoreFault};
 use crate::engine::{Cache, ComponentFile, Engines, Ticker, TickerHandle};
 use crate::event_loop::{HostThreads, Lookout, Pending, Settle, give_way_to_loops};
 use crate::limits;
@@ -52,6 +54,7 @@ use control::{Desk, Previews, control};
 use descriptors::connections_allowed;
 use handover::{Sockets, Successors};
 use listeners::Listeners;
+use notice::PassedOver;
 use seat::{Seat, SecondListener};
 use snapshot::Snapshot;
 use swap::{Loops, door};
@@ -61,6 +64,7 @@ pub use deployed::{Builder, Deployed, Files};
 pub use descriptors::raise_descriptor_limit;
 pub(crate) use ground::{OfLoop, Own, guest_context};
 pub(crate) use household::{Household, Households};
+pub use notice::Notice;
 pub use start::StartError;
 
 /// What is to be served, compiled and linked.
@@ -70,6 +74,10 @@ pub struct Code {
     additions: Additions,
     store: Store,
     ledger: Ledger,
+    /// Why nothing can be deployed, if so.
+    fault: Option<StoreFault>,
+    /// The versions that are not whole.
+    passed_over: Vec<PassedOver>,
     /// The configuration with the versions that were deployed.
     whole: Config,
     deployed: Deployed,
@@ -88,14 +96,16 @@ impl Code {
         additions: Additions,
         mut compiling: impl FnMut(&ComponentFile),
     ) -> Result<Self, StartError> {
-        let (store, ledger) =
-            Store::open(&config.deployments_folder()).map_err(StartError::Deployments)?;
+        let opened = Store::open(&config.deployments_folder(), config.admin.is_some());
+        let (store, ledger, fault) = opened.map_err(StartError::Deployments)?;
         let mut code = Code {
             engines: Engines::new(give_way_to_loops),
             cache,
             additions,
             store,
             ledger,
+            fault,
+            passed_over: Vec::new(),
             whole: Config::default(),
             deployed: Deployed::default(),
         };
@@ -123,6 +133,7 @@ impl Code {
         config: &Config,
         compiling: &mut dyn FnMut(&ComponentFile),
     ) -> Result<(), StartError> {
+        self.passed_over = control::pass_over(config, &mut self.ledger, &self.store);
         let mut builder = Builder {
             engines: &self.engines,
             cache: &self.cache,
@@ -157,6 +168,8 @@ pub struct Server {
     listeners: Listeners,
     /// What the second listener shows, if it speaks TLS.
     identity: Option<Identity>,
+    /// What is not as it should be.
+    pub notices: Vec<Notice>,
 }
 
 /// Stops a server: the first call counts. Cheap to clone.
@@ -226,13 +239,29 @@ impl Server {
         let listeners = Listeners::open(&config)?;
         if listeners.predecessor.is_some() {
             code.catch_up(&config)?;
+            // It has the folder until it has ended.
+            code.fault = None;
         }
+        let passed_over = code.passed_over.drain(..).map(Notice::from);
+        let given_up = listeners.given_up.iter().copied().map(Notice::given_up);
+        let fault = code.fault.take().map(Notice::from);
+        let notices = passed_over.chain(fault).chain(given_up).collect();
         let local = |listener: &TcpListener| {
             listener.local_addr().map_err(|error| StartError::Listen(config.listen, error))
         };
         let address = local(&listeners.public[0])?;
         let admin_address = listeners.admin.as_ref().map(local).transpose()?;
-        Ok(Server { address, admin_address, config, read_config, code, log, listeners, identity })
+        Ok(Server {
+            address,
+            admin_address,
+            config,
+            read_config,
+            code,
+            log,
+            listeners,
+            identity,
+            notices,
+        })
     }
 
     /// Lets the loops turn, the first on this thread, until the server is stopped and drained.
@@ -241,10 +270,19 @@ impl Server {
     /// # Errors
     /// When a loop or a thread cannot be made.
     pub fn run(self, started: impl FnOnce(Running)) -> Result<(), StartError> {
-        let Server { config, read_config, code, log, listeners, identity, admin_address, .. } =
-            self;
-        let Listeners { public, admin, predecessor } = listeners;
-        let Code { engines, cache, additions, store, ledger, whole, deployed } = code;
+        let Server {
+            config,
+            read_config,
+            code,
+            log,
+            listeners,
+            identity,
+            address,
+            admin_address,
+            notices,
+        } = self;
+        let Listeners { public, admin, predecessor, .. } = listeners;
+        let Code { engines, cache, additions, store, ledger, whole, deployed, .. } = code;
         let system = |what| move |error| StartError::System(what, error);
         let host_thread_metrics = Arc::<HostThreadMetrics>::default();
         let origin = Instant::now();
@@ -296,6 +334,7 @@ impl Server {
             ready: AtomicBool::new(true),
         });
         site.show(&snapshot);
+        notices.iter().for_each(|notice| site.log.write(notice.line()));
         site.warn_of_clear_text(admin_address.filter(|_| identity.is_none()));
 
         let mut settles = Vec::new();
@@ -365,6 +404,7 @@ impl Server {
             snapshot,
             stop: stop.clone(),
             identity,
+            public: address,
         };
         let (changes, ended) =
             desk.start(orders).map_err(system("start the thread for changes"))?;

@@ -10,7 +10,10 @@ fn serve(target: &Path, arguments: &[&str]) -> Hob {
     let mut command = hob();
     command.arg("serve").arg(target).args(["--cache", compile_cache()]);
     command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).args(arguments);
-    Hob::start(command, Vec::new(), None)
+    // What is kept by default is kept where it is started.
+    let kept = Scratch::new();
+    command.arg("--data").arg(kept.path());
+    Hob::start(command, Vec::new(), Some(kept))
 }
 
 /// A folder with components in it, under names of their own.

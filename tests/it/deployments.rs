@@ -144,7 +144,7 @@ fn what_cannot_be_served_is_refused_and_leaves_no_trace() {
     let whole = fs::read(component("fast-0-2")).expect("a component");
     let cases: [(&[u8], &[&str]); 7] = [
         (b"", &["not a WebAssembly component"]),
-        (b"<html>", &["not a WebAssembly component", "fast-0-2.wasm"]),
+        (b"<html>", &["not a WebAssembly component", "the component of `fast-0-2`"]),
         (&whole[..whole.len() / 2], &["damaged"]),
         (&core, &["core WebAssembly module"]),
         (&no_handler, &["exports no request handler"]),

@@ -133,6 +133,29 @@ fn what_is_deployed_while_the_next_process_starts_is_served_by_that_too() {
 }
 
 #[test]
+fn a_next_process_with_other_addresses_opens_those_and_says_that_the_ones_before_are_given_up() {
+    let place = Place::new();
+    let mut first = place.start("");
+    let start = |address: &str| {
+        let mut command = hob();
+        command.current_dir(place.scratch.path()).args(["serve", "hob.toml"]);
+        command.args(["--cache", compile_cache(), "--listen", address, "--admin", address]);
+        Hob::start(command, Vec::new(), None)
+    };
+    let second = start("127.0.0.2:0");
+    for address in [first.address, first.admin] {
+        let line = second.wait_for_line(|line| {
+            line["event"] == "address-given-up" && line["address"] == address.to_string()
+        });
+        assert!(line["detail"].is_string(), "{line}");
+    }
+    assert!(first.wait().success());
+    second.expect_hello("kitchen");
+    assert_eq!(second.ask_admin("/readyz").expect(200).text(), "ready\n");
+    assert!(crate::harness::Client::try_connect(first.address).is_err());
+}
+
+#[test]
 fn a_path_that_no_one_listens_at_any_more_is_no_hindrance() {
     let place = Place::new();
     place.start("").kill();

@@ -17,6 +17,7 @@ fn a_new_handler_builds_and_answers() {
     let mut command = hob();
     command.arg("serve").arg("--build").arg(&folder).args(["--cache", compile_cache()]);
     command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    command.arg("--data").arg(scratch.join("kept"));
     let hob = Hob::start(command, Vec::new(), None);
     assert_eq!(hob.get("/my-greeter").expect(200).text(), "hello world\n");
     assert_eq!(hob.get("/my-greeter?name=you").expect(200).text(), "hello you\n");

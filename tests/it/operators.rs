@@ -56,8 +56,8 @@ fn without_a_token_in_hob_toml_the_one_in_the_data_folder_counts() {
     command.arg("serve").arg(scratch.join("hob.toml")).args(["--cache", compile_cache()]);
     let server = Hob::start(command, Vec::new(), None);
     expect_denied(server.operate("GET", "/v1/handlers", &[]), 401, "no-token", &["[deploy]"]);
+    // The server has made it.
     let data = scratch.join("data");
-    fs::create_dir_all(&data).expect("a folder");
     let version = scratch.file("fast-0-2.wasm", greeter("fast-0-2", "there"));
     let verb = |arguments: &[&str]| {
         let admin = format!("http://{}", server.admin);
@@ -273,7 +273,7 @@ fn a_tenant_s_limits_are_changed_while_it_is_served() {
     for (body, status, code, word) in [
         (r#"{"colour": 1}"#, 422, "refused", "requests_in_flight"),
         (r#"{"weight": 0}"#, 422, "refused", "from 1 to 1000"),
-        (r#"{"queue": null}"#, 422, "refused", "`queue`"),
+        (r#"{"queue": 5, "weight": 2, "queue": 6}"#, 400, "body", "`queue` comes twice"),
         (r#"{"weight": 2, "colour": 1}"#, 422, "refused", "colour"),
         ("[]", 400, "body", "map"),
         ("{", 400, "body", "EOF"),
@@ -288,6 +288,19 @@ fn a_tenant_s_limits_are_changed_while_it_is_served() {
         let admin = format!("http://{}", hob.admin);
         run(crate::harness::hob().args(arguments).args(["--admin", &admin]).env("HOB_TOKEN", TOKEN))
     };
+    // What always has a value goes back to its default.
+    let changed =
+        view(change(r#"{"queue": 5, "queue_ms": 6, "connections_out": 7, "host_jobs": 8}"#));
+    assert_eq!(changed["limits"]["queue"], 5, "{changed}");
+    let none = verb(&["limit", "t", "queue=none", "queue_ms=none", "connections_out=none"]);
+    for line in ["queue = 1024", "queue_ms = 1000", "connections_out = 256", "host_jobs = 8"] {
+        assert!(none.stdout.contains(line), "no {line} in {none:?}");
+    }
+    let none = view(change(r#"{"host_jobs": null, "weight": null}"#));
+    assert_eq!(
+        (&none["limits"]["host_jobs"], &none["limits"]["weight"]),
+        (&json!(1024), &json!(1))
+    );
     let limited = verb(&["limit", "t", "memory_mib=64", "weight=7"]);
     assert!(limited.stdout.contains("memory_mib = 64"), "{limited:?}");
     assert!(verb(&["tenants"]).stdout.contains("weight = 7"));

@@ -18,6 +18,9 @@ fn expect_refusal(target: &Path, arguments: &[&str], wanted: &[&str]) {
     if !arguments.contains(&"--admin") {
         command.args(["--admin", "127.0.0.1:0"]);
     }
+    // What is kept by default is kept where it is started.
+    let kept = Scratch::new();
+    command.arg("--data").arg(kept.path());
     let served = run(command.args(arguments));
     assert!(!served.success, "{served:?}");
     assert_eq!(served.stdout, "", "{served:?}");

@@ -7,10 +7,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
+use super::changes::Changes;
 use super::operation::{Denial, Deploy, HandlerName, Intent, Operation, Operator};
 use super::token::{NotLetIn, Token};
 use crate::event_loop::{HostQueue, Remote};
@@ -19,6 +22,8 @@ use crate::wire::{Exchange, Incoming, RequestBody};
 
 /// What every path of the API begins with.
 pub(super) const PREFIX: &str = "/v1/";
+
+const TOO_LARGE: &str = "a component may have 128 MiB, and a change of limits 4 KiB";
 
 /// The API's description.
 const OPENAPI: &str = include_str!("openapi.json");
@@ -84,16 +89,17 @@ impl Api {
         self.let_in(&head.headers).await?;
         let query = Query::of(head.uri.query())?;
         let operation = match (resource, &head.method) {
-            (Resource::Handlers, &Method::GET) => Operation::Handlers,
+            (Resource::Handlers, &Method::GET) => Operation::Handlers(query.tenant),
             (Resource::Tenants, &Method::GET) => Operation::Tenants,
             (Resource::Tenant(name), &Method::PATCH) => {
-                let changes = receive(body, limits::LIMIT_CHANGES_BYTES_MAX).await?;
+                let changes = receive(&head.headers, body, limits::LIMIT_CHANGES_BYTES_MAX).await?;
                 let changes = serde_json::from_slice(&changes);
-                Operation::Limits(name, changes.map_err(|error| Wrong::Body(error.to_string()))?)
+                let Changes(changes) = changes.map_err(|error| Wrong::Body(error.to_string()))?;
+                Operation::Limits(name, changes)
             }
             (Resource::Versions(name), &Method::GET) => Operation::Versions(name),
             (Resource::Versions(name), &Method::POST) => {
-                return self.deploy(name, query, body, exchange).await;
+                return self.deploy(name, query, &head.headers, body, exchange).await;
             }
             (Resource::RollBack(name), &Method::POST) => Operation::RollBack(name, query.to),
             (Resource::Handler(name), &Method::DELETE) => Operation::Undeploy(name),
@@ -114,11 +120,12 @@ impl Api {
         &self,
         name: HandlerName,
         query: Query,
+        headers: &HeaderMap,
         body: Incoming,
         exchange: &Exchange,
     ) -> Result<Reply, Wrong> {
         let _turn = self.begin(&name)?;
-        let component = receive(body, limits::COMPONENT_BYTES_MAX).await?;
+        let component = receive(headers, body, limits::COMPONENT_BYTES_MAX).await?;
         let Query { path, intent, .. } = query;
         let deploy = Deploy { name, component, path, intent };
         Ok(self.done(Operation::Deploy(deploy), exchange).await)
@@ -168,8 +175,11 @@ impl Drop for Turn<'_> {
     }
 }
 
-async fn receive(body: Incoming, most: u64) -> Result<Bytes, Wrong> {
+async fn receive(headers: &HeaderMap, body: Incoming, most: u64) -> Result<Bytes, Wrong> {
     use http_body::Body;
+    if !headers.contains_key(CONTENT_LENGTH) {
+        return Err(Wrong::Length);
+    }
     let length = body.size_hint().exact().ok_or(Wrong::Length)?;
     if length > most {
         return Err(Wrong::TooLarge);
@@ -219,6 +229,7 @@ impl Resource {
 /// What a query says beside the path.
 #[derive(Default)]
 struct Query {
+    tenant: Option<String>,
     path: Option<String>,
     to: Option<String>,
     intent: Intent,
@@ -229,6 +240,7 @@ impl Query {
         let mut parsed = Query::default();
         for (key, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             match (&*key, &*value) {
+                ("tenant", tenant) => parsed.tenant = Some(tenant.to_owned()),
                 ("path", path) => parsed.path = Some(path.to_owned()),
                 ("to", version) => parsed.to = Some(version.to_owned()),
                 ("check", "true") => parsed.intent = Intent::Check,
@@ -238,7 +250,8 @@ impl Query {
                     return Err(Wrong::Query(format!("`{key}` is `{other}`; write true or false")));
                 }
                 (other, _) => {
-                    let what = format!("`{other}` is none of `path`, `to`, `check`, `preview`");
+                    let what =
+                        format!("`{other}` is none of `tenant`, `path`, `to`, `check`, `preview`");
                     return Err(Wrong::Query(what));
                 }
             }
@@ -279,11 +292,7 @@ impl Wrong {
             Wrong::Length => {
                 (StatusCode::LENGTH_REQUIRED, "length", "send the body with its content-length")
             }
-            Wrong::TooLarge => (
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "too-large",
-                "a component may have 128 MiB, and a change of limits 4 KiB",
-            ),
+            Wrong::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", TOO_LARGE),
             Wrong::BodyBroken => {
                 (StatusCode::BAD_REQUEST, "body-broken", "the body did not come whole")
             }
@@ -312,9 +321,23 @@ impl Wrong {
     }
 }
 
+/// The body of the answer to bytes that never became a request.
+pub(super) fn refused(code: &str) -> String {
+    let (code, message) = match code {
+        "body-too-large" => ("too-large", TOO_LARGE),
+        "too-many-connections" => (code, "too many connections are open; try again"),
+        "request-timeout" => (code, "the request did not come in time"),
+        _ => (code, "this is no request that can be answered"),
+    };
+    error_body(code, message) + "\n"
+}
+
+fn error_body(code: &str, message: &str) -> String {
+    serde_json::json!({ "error": code, "message": message }).to_string()
+}
+
 fn error(status: StatusCode, code: &str, message: &str) -> Reply {
-    let body = serde_json::json!({ "error": code, "message": message });
-    let mut reply = json(status, body.to_string());
+    let mut reply = json(status, error_body(code, message));
     if status == StatusCode::SERVICE_UNAVAILABLE {
         reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }

@@ -2,6 +2,7 @@
 //! is changed. It is for operators and is not reachable from outside by default.
 
 mod api;
+mod changes;
 mod operation;
 mod token;
 
@@ -18,7 +19,7 @@ use http_body_util::Full;
 
 use crate::event_loop::{HostQueue, Remote, Work};
 use crate::observe::{ServerMetrics, Timeline, render, timeline_json, timeline_trace};
-use crate::wire::{Exchange, Fault, Incoming, Service};
+use crate::wire::{Exchange, Fault, Incoming, Refusal, Service};
 use api::Api;
 
 pub use operation::{
@@ -138,5 +139,9 @@ impl Service for AdminService {
 
     fn refused(&self, _: Fault, _: Option<SocketAddr>) -> String {
         "-".to_owned()
+    }
+
+    fn refusal(&self, code: &str, _: &str) -> Refusal {
+        Refusal { format: "application/json", body: api::refused(code) }
     }
 }

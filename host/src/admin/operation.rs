@@ -10,8 +10,8 @@ use crate::event_loop::Pending;
 
 /// What an operator asks for.
 pub enum Operation {
-    /// What is served, and by which versions.
-    Handlers,
+    /// What is served, and by which versions: of a tenant, or of all.
+    Handlers(Option<String>),
     /// The tenants, their limits, and what they have now.
     Tenants,
     /// Other limits for a tenant, until `hob.toml` says something else than before.
@@ -30,7 +30,8 @@ pub enum Operation {
     Drain,
 }
 
-/// Limits by the names that they have in `hob.toml`, and `weight`. None: no limit.
+/// Limits by the names that they have in `hob.toml`, and `weight`. None: no limit, or the default where there
+/// is one.
 pub type LimitChanges = BTreeMap<String, Option<u64>>;
 
 /// Which handler.
@@ -141,15 +142,17 @@ pub struct HandlerView {
     pub tenant: String,
     /// Its name.
     pub handler: String,
-    /// The path below which it answers.
+    /// The path below which it answers; empty where it has none of its own.
     pub path: String,
-    /// The generation of WASI that it is made for.
-    pub generation: String,
-    /// How its instances are used.
-    pub isolation: String,
-    /// The version that is served.
-    pub version: String,
-    /// Where that is from: `deployed`, or `file`.
+    /// Where it answers, for a version with a host name of its own.
+    pub preview_url: Option<String>,
+    /// The generation of WASI that it is made for, if it is served.
+    pub generation: Option<String>,
+    /// How its instances are used, if it is served.
+    pub isolation: Option<String>,
+    /// The version that is served, if one is.
+    pub version: Option<String>,
+    /// Where that is from: `deployed`, `file`, or `preview`; `waiting` when none is served yet.
     pub source: String,
 }
 
@@ -162,6 +165,8 @@ pub struct VersionsView {
     pub handler: String,
     /// In the order of their deployment.
     pub versions: Vec<VersionView>,
+    /// The version of the component of `hob.toml`, when that is served.
+    pub file: Option<String>,
 }
 
 /// One version.
@@ -198,6 +203,8 @@ pub struct DeployView {
     pub outcome: String,
     /// The host name at which this version answers, and no other does.
     pub preview: Option<String>,
+    /// The address by that name.
+    pub preview_url: Option<String>,
     /// What it imports that the version before did not.
     pub new_imports: Vec<String>,
     /// What it does not import any more.

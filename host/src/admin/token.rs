@@ -43,8 +43,7 @@ impl Token {
         queue: &HostQueue,
     ) -> Result<(), NotLetIn> {
         let shown = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let shown = shown.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
-        let shown = shown.ok_or(NotLetIn::WrongToken)?;
+        let shown = shown.and_then(of_bearer).ok_or(NotLetIn::WrongToken)?;
         let token = match &self.configured {
             Some(token) => token.clone(),
             None => {
@@ -60,6 +59,12 @@ impl Token {
             Err(NotLetIn::WrongToken)
         }
     }
+}
+
+/// What a field of the scheme `Bearer` shows. A scheme's name has no case (RFC 9110, section 11.1).
+fn of_bearer(field: &str) -> Option<&str> {
+    let (scheme, token) = field.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// The token in a file that is this user's own.

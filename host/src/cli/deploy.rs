@@ -4,12 +4,15 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use clap::Args;
 
 use super::operator::{Operator, Which};
 use super::target;
 use crate::admin::DeployView;
+use crate::capabilities::Grants;
+use crate::config::{check_name, check_path};
+use crate::limits;
 
 /// Deploy a component, or a folder of them, to a server that runs
 #[derive(Args)]
@@ -52,12 +55,11 @@ pub(super) struct Deploy {
 
 impl Deploy {
     pub(super) fn run(self) -> Result<()> {
+        if let Some(path) = &self.path {
+            check_path(path).map_err(Error::msg)?;
+        }
         if !self.target.is_dir() {
-            let handler = match &self.handler {
-                Some(name) => name.clone(),
-                None => target::stem(&self.target)?.to_owned(),
-            };
-            return self.deploy(&self.target, handler);
+            return self.deploy(&self.target);
         }
         if self.handler.is_some() || self.path.is_some() {
             bail!("--handler and --path are for one component; in a folder each has its own name");
@@ -67,24 +69,60 @@ impl Deploy {
         if components.is_empty() {
             bail!("there is no .wasm file in {}", self.target.display());
         }
+        let mut failed = 0;
         for component in &components {
-            self.deploy(component, target::stem(component)?.to_owned())
-                .with_context(|| format!("{} is not deployed", component.display()))?;
+            if let Err(error) = self.deploy(component) {
+                eprintln!("hob: {error:#}");
+                failed += 1;
+            }
+        }
+        if failed > 0 {
+            bail!("{failed} of {} components are not deployed", components.len());
         }
         Ok(())
     }
 
-    fn deploy(&self, component: &Path, handler: String) -> Result<()> {
-        let bytes = std::fs::read(component)
-            .with_context(|| format!("cannot read {}", component.display()))?;
+    fn deploy(&self, component: &Path) -> Result<()> {
+        self.send(component).with_context(|| match self.check {
+            true => format!("{} could not be deployed", component.display()),
+            false => format!("{} is not deployed", component.display()),
+        })
+    }
+
+    fn send(&self, component: &Path) -> Result<()> {
+        let handler = match &self.handler {
+            Some(name) => name.clone(),
+            None => {
+                let stem = target::stem(component)?;
+                let checked = check_name("handler", stem);
+                checked.map_err(|why| anyhow!("{why}; give it such a name with --handler"))?;
+                stem.to_owned()
+            }
+        };
+        let path = Which { tenant: self.tenant.clone(), handler }.path()?;
+        let bytes = read(component)?;
         let mut query =
             vec![("check", self.check.to_string()), ("preview", self.preview.to_string())];
         query.extend(self.path.clone().map(|path| ("path", path)));
-        let which = Which { tenant: self.tenant.clone(), handler };
-        let path = format!("{}/versions", which.path());
-        print(&self.operator.post(&path, &query, &bytes)?);
+        print(&self.operator.post(&format!("{path}/versions"), &query, &bytes)?);
         Ok(())
     }
+}
+
+/// A component, unless it is longer than the server takes.
+fn read(component: &Path) -> Result<Vec<u8>> {
+    const MIB: u64 = 1024 * 1024;
+    let cannot = || format!("cannot read {}", component.display());
+    let length = std::fs::metadata(component).with_context(cannot)?.len();
+    if length > limits::COMPONENT_BYTES_MAX {
+        bail!(
+            "it has {} MiB, and a component that is deployed may have {}; build it in release mode, and \
+             without debug information",
+            length.div_ceil(MIB),
+            limits::COMPONENT_BYTES_MAX / MIB
+        );
+    }
+    std::fs::read(component).with_context(cannot)
 }
 
 fn print(deployed: &DeployView) {
@@ -95,11 +133,22 @@ fn print(deployed: &DeployView) {
         "previewed" => "keeps",
         _ => "serves",
     };
+    let place = match outcome.as_str() {
+        "previewed" => String::new(),
+        _ if path.is_empty() => " without a path of its own".to_owned(),
+        _ => format!(" below {path}"),
+    };
     let instead = before.as_ref().filter(|before| *before != version);
     let instead = instead.map_or(String::new(), |before| format!(" (before: {before})"));
-    println!("{tenant}/{handler} {what} version {version} below {path}{instead}");
-    if let Some(host) = &deployed.preview {
-        println!("  this version alone: http://{host}");
+    println!("{tenant}/{handler} {what} version {version}{place}{instead}");
+    if let Some(url) = &deployed.preview_url {
+        println!("  this version alone: {url}");
+    }
+    // Of a first version all is new: what it was granted is what matters.
+    if before.is_none() {
+        let granted = Grants::default().missing(&deployed.new_imports);
+        granted.iter().for_each(|one| println!("  uses its grant of {}", one.import));
+        return;
     }
     for import in &deployed.new_imports {
         println!("  new import: {import}");

@@ -2,22 +2,24 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use clap::Args;
 
 use super::operator::{Operator, Which};
-use crate::admin::{HandlersView, VersionsView};
+use crate::admin::{HandlerView, HandlersView, VersionsView};
+use crate::config::check_name;
 
 /// List what a server serves, or the versions of a handler
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   hob deployments
+  hob deployments --tenant acme
   hob deployments --handler shop")]
 pub(super) struct Deployments {
-    /// Whose handler it is
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    tenant: String,
+    /// Whose handlers are to be listed [default: everyone's; with --handler: default]
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
 
     /// The handler whose versions are to be listed
     #[arg(long, value_name = "NAME")]
@@ -29,10 +31,15 @@ pub(super) struct Deployments {
 
 impl Deployments {
     pub(super) fn run(self) -> Result<()> {
-        match self.handler {
-            None => handlers(&self.operator.get("/v1/handlers")?),
-            Some(handler) => {
-                let path = Which { tenant: self.tenant, handler }.path();
+        match (self.tenant, self.handler) {
+            (None, None) => handlers(&self.operator.get("/v1/handlers")?),
+            (Some(tenant), None) => {
+                check_name("tenant", &tenant).map_err(Error::msg)?;
+                handlers(&self.operator.get(&format!("/v1/handlers?tenant={tenant}"))?);
+            }
+            (tenant, Some(handler)) => {
+                let tenant = tenant.unwrap_or_else(|| "default".to_owned());
+                let path = Which { tenant, handler }.path()?;
                 versions(&self.operator.get(&format!("{path}/versions"))?);
             }
         }
@@ -42,15 +49,20 @@ impl Deployments {
 
 fn handlers(view: &HandlersView) {
     for one in &view.handlers {
+        let HandlerView { tenant, handler, path, source, .. } = one;
+        let place = match &one.preview_url {
+            Some(url) => format!("at {url}"),
+            None if path.is_empty() => "without a path of its own".to_owned(),
+            None => format!("below {path}"),
+        };
+        let (Some(version), Some(generation), Some(isolation)) =
+            (&one.version, &one.generation, &one.isolation)
+        else {
+            println!("{tenant}/{handler}  waits for its first deployment  {place}");
+            continue;
+        };
         println!(
-            "{}/{}  version {} ({})  below {}  {}, {}",
-            one.tenant,
-            one.handler,
-            one.version,
-            one.source,
-            one.path,
-            one.generation,
-            one.isolation
+            "{tenant}/{handler}  version {version} ({source})  {place}  {generation}, {isolation}"
         );
     }
 }
@@ -58,6 +70,9 @@ fn handlers(view: &HandlersView) {
 fn versions(view: &VersionsView) {
     if view.versions.is_empty() {
         println!("{}/{} has no deployed version", view.tenant, view.handler);
+    }
+    if let Some(version) = &view.file {
+        println!("{version}  the component of hob.toml  served");
     }
     for one in view.versions.iter().rev() {
         let when = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(one.deployed));

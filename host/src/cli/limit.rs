@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use clap::Args;
 
-use super::operator::Operator;
+use super::operator::{Operator, path_of_tenant};
 use super::tenants::print;
 use crate::admin::LimitChanges;
 
@@ -18,7 +18,8 @@ pub(super) struct Limit {
     /// The tenant
     tenant: String,
 
-    /// Limits by the names that they have in hob.toml, or weight; `none` is no limit
+    /// Limits by the names that they have in hob.toml, or weight; `none` is no limit, or the
+    /// default where there is one
     #[arg(required = true, value_name = "KEY=VALUE", value_parser = parse_change)]
     changes: Vec<(String, Option<u64>)>,
 
@@ -38,9 +39,10 @@ fn parse_change(text: &str) -> Result<(String, Option<u64>), String> {
 
 impl Limit {
     pub(super) fn run(self) -> Result<()> {
+        let path = path_of_tenant(&self.tenant)?;
         let changes: LimitChanges = self.changes.into_iter().collect();
         let body = serde_json::to_vec(&changes).context("changes are JSON")?;
-        print(&self.operator.patch(&format!("/v1/tenants/{}", self.tenant), &body)?);
+        print(&self.operator.patch(&path, &body)?);
         Ok(())
     }
 }

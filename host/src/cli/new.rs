@@ -28,7 +28,7 @@ static SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../guest-sdk");
 
 const MANIFEST: &str = include_str!("new/manifest.toml");
 const HANDLER: &str = include_str!("new/handler.rs");
-const IGNORED: &str = "/target\n";
+const IGNORED: &str = "/target\n/data\n";
 
 impl New {
     pub(super) fn run(self) -> Result<()> {

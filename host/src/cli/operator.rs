@@ -10,7 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use clap::Args;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -20,6 +20,7 @@ use ureq::tls::TlsConfig;
 
 use super::trust;
 use crate::admin::read_token;
+use crate::config::check_name;
 use crate::limits;
 use crate::wire::SPEAKS_HTTPS;
 
@@ -66,9 +67,23 @@ pub(super) struct Which {
 
 impl Which {
     /// Its place in the API.
-    pub(super) fn path(&self) -> String {
-        format!("/v1/tenants/{}/handlers/{}", self.tenant, self.handler)
+    ///
+    /// # Errors
+    /// When it has a name that no handler can have.
+    pub(super) fn path(&self) -> Result<String> {
+        let tenant = path_of_tenant(&self.tenant)?;
+        check_name("handler", &self.handler).map_err(Error::msg)?;
+        Ok(format!("{tenant}/handlers/{}", self.handler))
     }
+}
+
+/// The place of a tenant in the API.
+///
+/// # Errors
+/// When no tenant can have that name.
+pub(super) fn path_of_tenant(name: &str) -> Result<String> {
+    check_name("tenant", name).map_err(Error::msg)?;
+    Ok(format!("/v1/tenants/{name}"))
 }
 
 /// A query of the API.
@@ -77,6 +92,7 @@ type Query<'a> = &'a [(&'a str, String)];
 /// What the API says when it refuses.
 #[derive(Deserialize)]
 struct Refusal {
+    error: String,
     message: String,
 }
 
@@ -153,6 +169,12 @@ impl Operator {
         let text = answer.body_mut().read_to_string().context("the answer broke off")?;
         if !answer.status().is_success() {
             match serde_json::from_str::<Refusal>(&text) {
+                Ok(refusal) if refusal.error == "wrong-token" => bail!(
+                    "{} does not take the token of {}: name its token with --token-file or HOB_TOKEN, or, \
+                     on its machine, its data folder with --data",
+                    self.admin,
+                    self.source_of_token()
+                ),
                 Ok(refusal) => bail!("{}", refusal.message),
                 Err(_) if text == SPEAKS_HTTPS => {
                     bail!(
@@ -180,20 +202,37 @@ impl Operator {
         Ok(format!("Bearer {token}"))
     }
 
+    /// Where the token is from that is shown.
+    fn source_of_token(&self) -> String {
+        match &self.token_file {
+            Some(file) => file.display().to_string(),
+            None if token_of_environment().is_some() => "HOB_TOKEN".to_owned(),
+            None => self.own_token_file().display().to_string(),
+        }
+    }
+
+    fn own_token_file(&self) -> PathBuf {
+        self.data.join(".hob/token")
+    }
+
     fn token(&self) -> Result<String> {
         if let Some(file) = &self.token_file {
             return read_token(file)
                 .with_context(|| format!("cannot use {} (--token-file)", file.display()));
         }
-        if let Some(token) = std::env::var("HOB_TOKEN").ok().filter(|token| !token.is_empty()) {
+        if let Some(token) = token_of_environment() {
             return Ok(token);
         }
-        let file = self.data.join(".hob/token");
+        let file = self.own_token_file();
         if !file.exists() {
             make_token(&file).with_context(|| format!("cannot make {}", file.display()))?;
         }
         read_token(&file).with_context(|| format!("cannot use {}", file.display()))
     }
+}
+
+fn token_of_environment() -> Option<String> {
+    std::env::var("HOB_TOKEN").ok().filter(|token| !token.is_empty())
 }
 
 /// Makes a token that only this user can read, in a data folder that is there.

@@ -29,7 +29,7 @@ pub(super) struct Rollback {
 impl Rollback {
     pub(super) fn run(self) -> Result<()> {
         let query: Vec<_> = self.to.map(|version| ("to", version)).into_iter().collect();
-        let path = format!("{}/rollback", self.which.path());
+        let path = format!("{}/rollback", self.which.path()?);
         let changed: ChangeView = self.operator.post(&path, &query, &[])?;
         let version = changed.version.as_deref().unwrap_or("none");
         println!("{}/{} serves version {version}", changed.tenant, changed.handler);

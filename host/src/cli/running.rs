@@ -59,6 +59,9 @@ impl Service {
             Box::new(move || again().map_err(|error| format!("{error:#}")));
         let is_secure = config.admin_certificate.is_some();
         let server = Server::bind(config, read_config, code, log)?;
+        for notice in &server.notices {
+            eprintln!("hob: warning: {notice}");
+        }
         let addresses = (server.address, server.admin_address);
         server.run(move |running| {
             announce(addresses, is_secure);

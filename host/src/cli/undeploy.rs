@@ -23,7 +23,7 @@ pub(super) struct Undeploy {
 
 impl Undeploy {
     pub(super) fn run(self) -> Result<()> {
-        let changed: ChangeView = self.operator.delete(&self.which.path())?;
+        let changed: ChangeView = self.operator.delete(&self.which.path()?)?;
         match &changed.version {
             Some(version) => println!(
                 "{}/{} serves version {version}, that of hob.toml",

@@ -28,6 +28,8 @@ pub struct HandlerConfig {
     pub tenant: String,
     /// Its component's file; none: it waits for its first deployment.
     pub component: Option<PathBuf>,
+    /// Which version that is, where it was deployed while a server ran.
+    pub version: Option<DeployedVersion>,
     /// The path below which it answers, if it has one beside those of the routes that name it.
     pub path: Option<String>,
     /// How its instances are used; by default as its generation of WASI suggests.
@@ -48,6 +50,15 @@ pub struct HandlerConfig {
     pub is_plugin: bool,
 }
 
+/// A version of a handler that was deployed while a server ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeployedVersion {
+    /// Names it.
+    pub id: String,
+    /// Whether `hob.toml` has the handler.
+    pub is_of_file: bool,
+}
+
 impl HandlerConfig {
     /// Whether it is the same but for what it is called in the log, which depends on other tenants.
     pub fn is_same(&self, other: &Self) -> bool {
@@ -62,6 +73,7 @@ impl HandlerConfig {
             label: name.to_owned(),
             tenant: DEFAULT_TENANT.to_owned(),
             component,
+            version: None,
             path: Some(path),
             isolation: None,
             limits: GuestLimits::default(),

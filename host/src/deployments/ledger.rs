@@ -175,6 +175,13 @@ impl Ledger {
         Ok(())
     }
 
+    /// Has no version served.
+    pub fn serve_none(&mut self, tenant: &str, handler: &str) {
+        if let Some(record) = self.find_mut(tenant, handler) {
+            record.current = None;
+        }
+    }
+
     /// Notes that a version has failed.
     pub fn fail(&mut self, tenant: &str, handler: &str, id: &str, why: &str) {
         let record = self.find_mut(tenant, handler);

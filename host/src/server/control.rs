@@ -1,12 +1,14 @@
 //! Owns the changes of what is served while the server runs. They are made one after the other, on a
 //! thread of their own, for they read files and compile.
 
+mod damage;
 mod deploy;
 mod overlay;
 mod tenancy;
 mod views;
 
 use std::io;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -26,6 +28,7 @@ use crate::limits;
 use crate::observe::Line;
 use crate::wire::{CertificateFiles, Identity};
 
+pub(super) use damage::pass_over;
 pub(super) use overlay::{Previews, with_versions};
 
 /// Reads the configuration again, as it was read at the start. The error is for a person.
@@ -97,6 +100,8 @@ pub(super) struct Desk {
     pub(super) stop: Stop,
     /// What the second listener shows, if it speaks TLS.
     pub(super) identity: Option<Identity>,
+    /// Where the public side listens.
+    pub(super) public: SocketAddr,
 }
 
 /// What is to be served from now on.
@@ -188,7 +193,7 @@ impl Desk {
 
     fn operate(&mut self, operation: Operation) -> Answer {
         match operation {
-            Operation::Handlers => Ok(self.handlers_view()),
+            Operation::Handlers(tenant) => self.handlers_view(tenant.as_deref()),
             Operation::Tenants => Ok(self.tenants_view()),
             Operation::Limits(tenant, changes) => self.change_limits(&tenant, &changes),
             Operation::Versions(name) => self.versions_view(&name),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::StartError;
+use super::unfit::Unfit;
 use crate::assets::Folder;
 use crate::capabilities::{Additions, Compiler};
 use crate::config::{
@@ -139,13 +140,19 @@ impl Builder<'_> {
         files: Files,
     ) -> Result<Arc<Deployment>, StartError> {
         let same = known.filter(|(config, _)| config.is_same(handler)).map(|(_, code)| code);
-        if let (Some(code), Files::AreTheSame) = (same, files) {
+        // What was deployed lies under its digest, and never has another content.
+        let is_unchanged = files == Files::AreTheSame || handler.version.is_some();
+        if let Some(code) = same.filter(|_| is_unchanged) {
             return Ok(code.clone());
         }
         let file = handler.component.as_deref().expect("what waits for a deployment is left out");
-        let component = ComponentFile::read(file).map_err(StartError::File)?;
+        let mut component = ComponentFile::read(file).map_err(StartError::File)?;
         if let Some(code) = same.filter(|code| code.digest == component.digest) {
             return Ok(code.clone());
+        }
+        if let Some(version) = &handler.version {
+            // What was deployed is known by its version, not by where it is kept.
+            component.path = format!("version {} of `{}`", version.id, handler.name).into();
         }
         let path = handler.path.as_ref().map(|path| if path.is_empty() { "/" } else { path });
         let plan = Plan {
@@ -159,7 +166,16 @@ impl Builder<'_> {
             is_plugin: handler.is_plugin,
             metrics: known.map(|(_, code)| code.metrics.clone()),
         };
-        Deployment::new(plan, &component, &mut self.compiler()).map_err(StartError::Deploy)
+        let made = Deployment::new(plan, &component, &mut self.compiler());
+        made.map_err(|error| match &handler.version {
+            None => StartError::Deploy(error),
+            Some(version) => StartError::Version(Box::new(Unfit {
+                tenant: handler.tenant.clone(),
+                handler: handler.name.clone(),
+                is_of_file: version.is_of_file,
+                error,
+            })),
+        })
     }
 
     fn module(

@@ -58,12 +58,21 @@ impl Households {
     /// Gives tenants the weights and limits that `hob.toml` has for them. Blocks. What was changed since while
     /// the server ran stays, unless the file says something else than before.
     pub(super) fn configure(&self, config: &Config) {
-        for name in self.known.keys() {
-            let said = config.tenant(name);
-            self.tenants.configure(name, said.weight, said.limits);
+        // One of which the file says something can be limited before it has anything that is served.
+        let said = config.tenants.iter().map(|tenant| &tenant.name);
+        for name in self.known.keys().chain(said) {
+            let tenant = self.configure_one(config, name);
             // Known before the first that takes some of it, whose work need not wait for that.
-            self.tenants.get(name).storage().measure();
+            tenant.storage().measure();
         }
+    }
+
+    /// The same of one tenant, which may be new.
+    pub(super) fn configure_one(&self, config: &Config, name: &str) -> Arc<Tenant> {
+        let tenant = self.tenants.get(name);
+        let said = config.tenant(name);
+        self.tenants.configure(name, said.weight, said.limits);
+        tenant
     }
 
     /// All tenants there have been.

@@ -19,6 +19,8 @@ pub(super) struct Listeners {
     pub(super) admin: Option<TcpListener>,
     /// The process that has had them, and serves until it is told.
     pub(super) predecessor: Option<Predecessor>,
+    /// Addresses at which that process listens and this one will not.
+    pub(super) given_up: Vec<SocketAddr>,
 }
 
 impl Listeners {
@@ -39,6 +41,12 @@ impl Listeners {
         };
         // A configuration that asks for other addresses now gets those.
         let is_public = sockets.public.iter().all(|one| fits(one, config.listen));
+        let is_admin =
+            |socket: &TcpListener| config.admin.is_some_and(|wanted| fits(socket, wanted));
+        let of_public = sockets.public.first().filter(|_| !is_public);
+        let of_admin = sockets.admin.as_ref().filter(|socket| !is_admin(socket));
+        let lost = of_public.into_iter().chain(of_admin);
+        let given_up = lost.filter_map(|socket| socket.local_addr().ok()).collect();
         let public =
             if is_public { sockets.public } else { bind_public(config.listen, config.loops)? };
         let admin = match (sockets.admin, config.admin) {
@@ -46,13 +54,13 @@ impl Listeners {
             (_, Some(wanted)) => Some(listen(wanted, false)?),
             (_, None) => None,
         };
-        Ok(Listeners { public, admin, predecessor: Some(predecessor) })
+        Ok(Listeners { public, admin, predecessor: Some(predecessor), given_up })
     }
 
     fn bind(config: &Config) -> Result<Self, StartError> {
         let public = bind_public(config.listen, config.loops)?;
         let admin = config.admin.map(|admin| listen(admin, false)).transpose()?;
-        Ok(Listeners { public, admin, predecessor: None })
+        Ok(Listeners { public, admin, predecessor: None, given_up: Vec::new() })
     }
 
     /// The first socket is the public one, the second that of operators.
@@ -66,7 +74,7 @@ impl Listeners {
                 .map_err(|error| StartError::System("use systemd's socket", error))
         };
         let public = take(0)?.into_iter().collect();
-        Ok(Listeners { public, admin: take(1)?, predecessor: None })
+        Ok(Listeners { public, admin: take(1)?, predecessor: None, given_up: Vec::new() })
     }
 
     /// Those of each loop. Where there are fewer than loops, some loops share one.

@@ -132,6 +132,8 @@ impl Seat {
                 let service = AdminService::new(metrics, is_ready, operator, token, remote, queue);
                 wire_limits.connections = limits::ADMIN_CONNECTIONS_MAX;
                 wire_limits.body_bytes = limits::COMPONENT_BYTES_MAX;
+                wire_limits.first_byte_deadline = Some(limits::ADMIN_FIRST_BYTE_DEADLINE);
+                wire_limits.gives_way = true;
                 let acceptor =
                     Acceptor::new(handle, service, wire_limits, Arc::default(), identity);
                 acceptor.listen(listener)?;

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::unfit::Unfit;
 use crate::capabilities::StoreError;
 use crate::deployments::StoreFault;
 use crate::engine::FileError;
@@ -18,6 +19,8 @@ pub enum StartError {
     File(FileError),
     /// A component.
     Deploy(DeployError),
+    /// A version that was deployed while a server ran.
+    Version(Box<Unfit>),
     /// A module.
     Module(ModuleError),
     /// What a tenant keeps.
@@ -43,6 +46,7 @@ impl std::fmt::Display for StartError {
         match self {
             StartError::File(error) => error.fmt(f),
             StartError::Deploy(error) => error.fmt(f),
+            StartError::Version(unfit) => unfit.fmt(f),
             StartError::Module(error) => error.fmt(f),
             StartError::Store(error) => error.fmt(f),
             StartError::Trust(error) => error.fmt(f),

@@ -18,6 +18,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use super::channel::ReadBuffer;
 use super::connection::{self, Shared, Stage};
 use super::identity::Identity;
+use super::resting::Resting;
 use super::{Service, WireLimits, refusal};
 use crate::event_loop::{Handle, TaskId, TcpListener, TcpStream, step_back};
 use crate::limits;
@@ -52,11 +53,11 @@ pub fn adopt(listener: std::net::TcpListener) -> io::Result<std::net::TcpListene
 }
 
 /// The connections of one loop, from every socket it listens on for one service.
-pub struct Acceptor<S> {
+pub struct Acceptor<S: Service> {
     inner: Rc<Inner<S>>,
 }
 
-struct Inner<S> {
+struct Inner<S: Service> {
     shared: Rc<Shared<S>>,
     connections: RefCell<HashSet<TaskId>>,
     /// The accepting tasks; they end when the server drains.
@@ -85,6 +86,7 @@ impl<S: Service> Acceptor<S> {
             identity,
             stage: Cell::new(Stage::Open),
             active: Cell::new(0),
+            resting: Resting::default(),
         });
         Acceptor {
             inner: Rc::new(Inner {
@@ -189,7 +191,10 @@ impl<S: Service> Inner<S> {
 
     fn take(inner: &Rc<Self>, stream: TcpStream, peer: SocketAddr) {
         inner.metrics.accepted.fetch_add(1, Ordering::Relaxed);
-        if inner.connections.borrow().len() >= inner.shared.limits.connections {
+        if inner.is_full() {
+            inner.make_room();
+        }
+        if inner.is_full() {
             inner.refuse(stream);
             return;
         }
@@ -200,7 +205,30 @@ impl<S: Service> Inner<S> {
             connection::serve(stream, Some(peer), shared).await;
         });
         inner.connections.borrow_mut().insert(task);
+        if inner.shared.limits.gives_way {
+            inner.shared.resting.enter(task, inner.shared.handle.now());
+        }
         inner.count();
+    }
+
+    /// Closes the connection that has been without a request for the longest, where that is to give way. It
+    /// has asked for nothing, and is told nothing.
+    fn make_room(&self) {
+        if let Some(task) = self.shared.resting.longest() {
+            self.shared.handle.cancel(task);
+            // One that has not run yet does not know its place.
+            self.forget(task);
+        }
+    }
+
+    fn forget(&self, task: TaskId) {
+        self.connections.borrow_mut().remove(&task);
+        self.shared.resting.leave(task);
+        self.count();
+    }
+
+    fn is_full(&self) -> bool {
+        self.connections.borrow().len() >= self.shared.limits.connections
     }
 
     /// Best effort, in one write that does not wait: the kernel has room for it on a new socket. An answer
@@ -210,7 +238,8 @@ impl<S: Service> Inner<S> {
         if self.shared.identity.is_some() {
             return;
         }
-        let answer = refusal::answer(StatusCode::SERVICE_UNAVAILABLE, "too-many-connections", "-");
+        let refusal = self.shared.service.refusal("too-many-connections", "-");
+        let answer = refusal::answer(StatusCode::SERVICE_UNAVAILABLE, "-", &refusal);
         let _ = stream.try_write(&answer);
     }
 
@@ -239,8 +268,7 @@ struct Place<S: Service> {
 impl<S: Service> Drop for Place<S> {
     fn drop(&mut self) {
         let Some(task) = self.task.get() else { return };
-        self.inner.connections.borrow_mut().remove(&task);
-        self.inner.count();
+        self.inner.forget(task);
         self.inner.note_end();
     }
 }

@@ -26,13 +26,14 @@ use super::channel::{Channel, ChannelIo, ReadBuffer};
 use super::framing::{Fault, Phase};
 use super::handshake::{Greeted, greet};
 use super::identity::Identity;
+use super::resting::Resting;
 use super::stream::Stream;
 use super::{Service, WireLimits, refusal};
 use crate::event_loop::{Handle, TcpStream};
 use crate::limits;
 
 /// What all connections of a listener share.
-pub(super) struct Shared<S> {
+pub(super) struct Shared<S: Service> {
     pub(super) service: S,
     pub(super) limits: WireLimits,
     pub(super) handle: Handle,
@@ -42,6 +43,8 @@ pub(super) struct Shared<S> {
     pub(super) stage: Cell<Stage>,
     /// Connections that hyper is at work on.
     pub(super) active: Cell<usize>,
+    /// Those that may have to give way.
+    pub(super) resting: Resting<S>,
 }
 
 /// How far a listener is from its end. It only goes on.
@@ -56,7 +59,7 @@ pub(super) enum Stage {
     Draining,
 }
 
-impl<S> Shared<S> {
+impl<S: Service> Shared<S> {
     pub(super) fn is_draining(&self) -> bool {
         self.stage.get() == Stage::Draining
     }
@@ -87,22 +90,22 @@ pub(super) async fn serve<S: Service>(
     };
     let stream = match &shared.identity {
         None => Stream::Plain(stream),
-        Some(identity) => {
-            let until = taken + shared.limits.head_deadline;
-            match Box::pin(greet(stream, identity.config(), until, &shared)).await {
-                Greeted::Secure(stream) => stream,
-                Greeted::Plain(stream) => {
-                    let answer = refusal::to_plain_http();
-                    let channel = channel(Stream::Plain(stream));
-                    Box::pin(send_and_linger(&channel, &shared, answer)).await;
-                    return;
-                }
-                Greeted::Gone => return,
+        Some(identity) => match Box::pin(greet(stream, identity.config(), taken, &shared)).await {
+            Greeted::Secure(stream) => stream,
+            Greeted::Plain(stream) => {
+                let answer = refusal::to_plain_http();
+                let channel = channel(Stream::Plain(stream));
+                Box::pin(send_and_linger(&channel, &shared, answer)).await;
+                return;
             }
-        }
+            Greeted::Gone => return,
+        },
     };
     let channel = channel(stream);
     let calls = Rc::new(Calls::new(peer));
+    if let Some(task) = shared.handle.current_task().filter(|_| shared.limits.gives_way) {
+        shared.resting.show(task, &channel, &calls);
+    }
     let mut ended = Ended::Dormant;
     loop {
         // What is boxed is not carried by a connection in another phase.
@@ -123,7 +126,8 @@ pub(super) async fn serve<S: Service>(
                     Some(id) => id.to_string(),
                     None => shared.service.refused(fault, peer),
                 };
-                let answer = refusal::answer(fault.status(), fault.code(), &id);
+                let refusal = shared.service.refusal(fault.code(), &id);
+                let answer = refusal::answer(fault.status(), &id, &refusal);
                 Box::pin(send_and_linger(&channel, &shared, answer)).await;
                 return;
             }
@@ -138,9 +142,14 @@ pub(super) async fn serve<S: Service>(
 }
 
 /// Waits for the first byte of the next request; false when the connection is to be closed.
-async fn dormant<S>(channel: &RefCell<Channel>, shared: &Shared<S>) -> bool {
+async fn dormant<S: Service>(channel: &RefCell<Channel>, shared: &Shared<S>) -> bool {
     let is_new = channel.borrow().framer.heads() == 0;
-    let patience = if is_new { shared.limits.head_deadline } else { shared.limits.keep_alive };
+    let patience = match (is_new, &shared.identity) {
+        (false, _) => shared.limits.keep_alive,
+        (true, None) => shared.limits.first_byte(),
+        // Its first byte was one of the handshake's.
+        (true, Some(_)) => shared.limits.head_deadline,
+    };
     let mut sleep = shared.handle.sleep_until(channel.borrow().phase_since + patience);
     poll_fn(|cx| {
         let stream = &channel.borrow().stream;
@@ -275,7 +284,11 @@ async fn active<S: Service>(
 
 /// Sends the last bytes of a connection and reads on for a while: a socket that is closed with
 /// unread bytes is reset, and the reset may overtake the answer.
-async fn send_and_linger<S>(channel: &RefCell<Channel>, shared: &Shared<S>, answer: Vec<u8>) {
+async fn send_and_linger<S: Service>(
+    channel: &RefCell<Channel>,
+    shared: &Shared<S>,
+    answer: Vec<u8>,
+) {
     let mut sleep = shared.handle.sleep_until(shared.handle.now() + limits::LINGER);
     let mut sent = 0;
     let mut discarded = 0;

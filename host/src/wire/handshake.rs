@@ -12,6 +12,7 @@ use std::time::Instant;
 use rustls::ServerConfig;
 use tokio_rustls::TlsAcceptor;
 
+use super::Service;
 use super::connection::Shared;
 use super::stream::{Socket, Stream};
 use crate::event_loop::TcpStream;
@@ -29,15 +30,15 @@ pub(super) enum Greeted {
     Gone,
 }
 
-/// Speaks TLS on a connection that was just taken, until a time. A server that drains does not wait for
+/// Speaks TLS on a connection that was taken at a time. A server that drains does not wait for
 /// the first byte; once that is there, the handshake goes on.
-pub(super) async fn greet<S>(
+pub(super) async fn greet<S: Service>(
     stream: TcpStream,
     config: Arc<ServerConfig>,
-    until: Instant,
+    taken: Instant,
     shared: &Shared<S>,
 ) -> Greeted {
-    let mut sleep = shared.handle.sleep_until(until);
+    let mut sleep = shared.handle.sleep_until(taken + shared.limits.first_byte());
     let mut first = [0];
     let has_begun = poll_fn(|cx| {
         if let Poll::Ready(peeked) = stream.poll_peek(cx, &mut first) {
@@ -57,6 +58,7 @@ pub(super) async fn greet<S>(
         b'A'..=b'Z' => return Greeted::Plain(stream),
         _ => return Greeted::Gone,
     }
+    sleep.reset(taken + shared.limits.head_deadline);
     let acceptor = TlsAcceptor::from(config);
     let mut accept = acceptor.accept_with(Socket::new(stream), |session| {
         session.set_buffer_limit(Some(limits::CONNECTION_BUFFER_BYTES_MAX));

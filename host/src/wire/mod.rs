@@ -16,6 +16,7 @@ mod handshake;
 mod identity;
 mod negotiation;
 mod refusal;
+mod resting;
 mod stream;
 mod tls;
 
@@ -39,7 +40,7 @@ pub use framing::Fault;
 pub use hyper::body::Incoming;
 pub use identity::{CertificateError, CertificateFiles, Certified, Identity};
 pub use negotiation::codings_accepted;
-pub use refusal::{SPEAKS_HTTPS, body as error_body};
+pub use refusal::{Refusal, SPEAKS_HTTPS, body as error_body};
 pub use tls::{Tls, TlsError, trusted};
 
 use crate::limits;
@@ -61,6 +62,12 @@ pub trait Service: 'static {
     /// Told of bytes that were refused and never became a request; gives the id that the client
     /// may quote.
     fn refused(&self, fault: Fault, peer: Option<SocketAddr>) -> String;
+
+    /// What the answer to those says, and to a connection that there is no room for: by a short code and
+    /// that id.
+    fn refusal(&self, code: &str, id: &str) -> Refusal {
+        Refusal { format: "text/plain", body: error_body(code, id) }
+    }
 }
 
 /// What is known of one request beside its head and body.
@@ -103,6 +110,11 @@ pub struct WireLimits {
     pub write_idle_deadline: Duration,
     /// Between two requests.
     pub keep_alive: Duration,
+    /// Before the first byte, where that is to come sooner than a whole head.
+    pub first_byte_deadline: Option<Duration>,
+    /// Whether a connection without a request in flight is closed when a new one has no place otherwise: the
+    /// one that has been without for the longest.
+    pub gives_way: bool,
 }
 
 impl Default for WireLimits {
@@ -114,11 +126,18 @@ impl Default for WireLimits {
             body_idle_deadline: limits::BODY_IDLE_DEADLINE,
             write_idle_deadline: limits::WRITE_IDLE_DEADLINE,
             keep_alive: limits::KEEP_ALIVE,
+            first_byte_deadline: None,
+            gives_way: false,
         }
     }
 }
 
 impl WireLimits {
+    /// From the taking of a connection to its first byte.
+    fn first_byte(&self) -> Duration {
+        self.first_byte_deadline.unwrap_or(self.head_deadline).min(self.head_deadline)
+    }
+
     /// How often deadlines are looked at: often enough for the shortest of them.
     fn check_every(&self) -> Duration {
         let shortest = self

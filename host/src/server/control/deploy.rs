@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::overlay::{path_of, preview_host};
-use super::views::{no_such_handler, shown};
+use super::views::{no_such_handler, no_such_tenant, shown};
 use super::{Change, Desk, NotChanged};
 use crate::admin::{Answer, ChangeView, Denial, Deploy, DeployView, HandlerName, Intent};
 use crate::config::{Config, HandlerConfig, check_name, check_path};
@@ -68,10 +68,11 @@ impl Desk {
         let preview = self.config.deploy.preview_host.as_ref();
         let preview = preview.map(|host| preview_host(&name.tenant, &name.handler, &id, host));
         let known = before.as_deref().map_or(&[][..], |one| &one.deployment.imports);
-        let path = match self.served(name).or(before.as_ref()) {
-            Some(one) => one.deployment.path.clone().unwrap_or_default(),
-            None => deploy.path.clone().unwrap_or_default(),
+        let path = match (deploy.intent, self.served(name)) {
+            (Intent::Serve, Some(one)) => one.deployment.path.clone().unwrap_or_default(),
+            _ => self.path_for(name, deploy.path.as_deref()),
         };
+        let preview = preview.filter(|_| deploy.intent != Intent::Check);
         Ok(shown(DeployView {
             tenant: name.tenant.clone(),
             handler: name.handler.clone(),
@@ -79,7 +80,8 @@ impl Desk {
             version: id,
             before: before.as_deref().map(version_of),
             outcome: outcome.to_owned(),
-            preview: preview.filter(|_| deploy.intent != Intent::Check),
+            preview_url: preview.as_deref().map(|host| self.url_of(host)),
+            preview,
             new_imports: difference(&component.imports, known),
             dropped_imports: difference(known, &component.imports),
         }))
@@ -96,9 +98,7 @@ impl Desk {
         }
         let mut tenants = self.config.tenants();
         if !tenants.any(|known| known == tenant) {
-            return Err(Denial::NotFound(format!(
-                "there is no tenant `{tenant}`; name it in hob.toml, and have that read again"
-            )));
+            return Err(Denial::NotFound(no_such_tenant(tenant)));
         }
         match (self.of_file(&deploy.name).is_some(), &deploy.path) {
             (true, None) => return Ok(()),
@@ -129,6 +129,22 @@ impl Desk {
                 "the route `{route}` of hob.toml is for the same requests as the path {path}; name \
                  another path"
             ))),
+        }
+    }
+
+    /// The path below which a version answers, or would if it were deployed with this one.
+    pub(super) fn path_for(&self, name: &HandlerName, given: Option<&str>) -> String {
+        let path = match self.of_file(name) {
+            Some(handler) => handler.path.clone(),
+            None => {
+                let record = self.ledger.find(&name.tenant, &name.handler);
+                let known = record.and_then(|record| record.path.as_deref());
+                Some(path_of(&name.handler, given.or(known)))
+            }
+        };
+        match path {
+            Some(path) if path.is_empty() => "/".to_owned(),
+            path => path.unwrap_or_default(),
         }
     }
 
@@ -199,7 +215,7 @@ impl Desk {
     }
 
     /// The handler as `hob.toml` has it.
-    fn of_file(&self, name: &HandlerName) -> Option<&HandlerConfig> {
+    pub(super) fn of_file(&self, name: &HandlerName) -> Option<&HandlerConfig> {
         let mut handlers = self.config.handlers.iter();
         handlers.find(|one| one.tenant == name.tenant && one.name == name.handler)
     }
@@ -237,8 +253,9 @@ fn taken(config: &Config, pattern: &Pattern) -> Option<Pattern> {
 }
 
 fn read(name: &HandlerName, component: &[u8]) -> Result<ComponentFile, Denial> {
-    let path = Path::new(&name.handler).with_extension("wasm");
-    ComponentFile::parse(&path, Arc::from(component))
+    // What its file is called is not known here.
+    let path = format!("the component of `{}`", name.handler);
+    ComponentFile::parse(Path::new(&path), Arc::from(component))
         .map_err(|error| Denial::Refused(error.to_string()))
 }
 

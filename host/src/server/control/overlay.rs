@@ -1,6 +1,8 @@
 //! Owns what the deployed versions make of a configuration.
 
-use crate::config::{Config, HandlerConfig, RouteConfig, TargetConfig, path_of_name};
+use crate::config::{
+    Config, DeployedVersion, HandlerConfig, RouteConfig, TargetConfig, path_of_name,
+};
 use crate::deployments::{Ledger, Record, State, Store, Version};
 use crate::tenants::{Host, Pattern};
 
@@ -27,12 +29,16 @@ pub(in crate::server) fn with_versions(
             .handlers
             .iter_mut()
             .find(|one| one.tenant == record.tenant && one.name == record.handler);
-        let current = record.current().map(|version| store.component(&version.digest));
-        match (known, current) {
-            (_, None) => {}
-            (Some(handler), current) => handler.component = current,
-            (None, current) => {
-                config.handlers.push(HandlerConfig { component: current, ..plain(record) });
+        let Some(current) = record.current() else { continue };
+        let component = Some(store.component(&current.digest));
+        match known {
+            Some(handler) => {
+                handler.component = component;
+                handler.version = version(current, true);
+            }
+            None => {
+                let version = version(current, false);
+                config.handlers.push(HandlerConfig { component, version, ..plain(record) });
             }
         }
     }
@@ -42,6 +48,10 @@ pub(in crate::server) fn with_versions(
     let mut config = config.without_undeployed();
     config.label_handlers();
     config
+}
+
+fn version(version: &Version, is_of_file: bool) -> Option<DeployedVersion> {
+    Some(DeployedVersion { id: version.id.clone(), is_of_file })
 }
 
 /// A handler of which `hob.toml` says nothing.
@@ -58,25 +68,29 @@ fn add_previews(config: &mut Config, record: &Record, host: &str, store: &Store)
     let mut handlers = config.handlers.iter();
     let known =
         handlers.find(|one| one.tenant == record.tenant && one.name == record.handler).cloned();
+    let is_of_file = known
+        .as_ref()
+        .is_some_and(|known| known.version.as_ref().is_none_or(|version| version.is_of_file));
     let of_handler = known.unwrap_or_else(|| plain(record));
     if of_handler.is_plugin {
         // By itself it could answer nothing.
         return;
     }
-    for version in record.versions.iter().filter(|version| version.state == State::Ready) {
-        let name_of_host = preview_host(&record.tenant, &record.handler, &version.id, host);
+    for one in record.versions.iter().filter(|version| version.state == State::Ready) {
+        let name_of_host = preview_host(&record.tenant, &record.handler, &one.id, host);
         let host = Host::Exact(name_of_host);
         // Names with dots in them can come to the same: whose that is, is then no one's to say.
         if config.routes.iter().any(|route| *route.pattern.host() == host) {
             continue;
         }
-        let name = preview_name(&record.handler, version);
-        let component = Some(store.component(&version.digest));
+        let name = preview_name(&record.handler, &one.id);
+        let component = Some(store.component(&one.digest));
         let place = config.handlers.len();
         config.handlers.push(HandlerConfig {
             label: name.clone(),
             name,
             component,
+            version: version(one, is_of_file),
             path: None,
             ..of_handler.clone()
         });
@@ -91,8 +105,13 @@ fn add_previews(config: &mut Config, record: &Record, host: &str, store: &Store)
 }
 
 /// No handler of `hob.toml` can be called so.
-fn preview_name(handler: &str, version: &Version) -> String {
-    format!("{handler}@{}", version.id)
+fn preview_name(handler: &str, id: &str) -> String {
+    format!("{handler}@{id}")
+}
+
+/// The handler and the version of a name that [`preview_name`] has made.
+pub(super) fn of_preview(name: &str) -> Option<(&str, &str)> {
+    name.rsplit_once('@')
 }
 
 /// The host name of a version.

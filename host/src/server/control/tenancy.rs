@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Desk;
-use super::views::shown;
+use super::views::{no_such_tenant, shown};
 use crate::admin::{Answer, Denial, LimitChanges, TenantView, TenantsView};
 use crate::limits::{self, TENANT_UNLIMITED};
 use crate::observe::Line;
@@ -32,9 +32,6 @@ const KEYS: [(&str, u64, u64); 15] = [
     ("storage_mib", 1, limits::TENANT_STORAGE_MIB_MAX),
 ];
 
-/// Of these, what must be a number.
-const ALWAYS: [&str; 5] = ["weight", "queue", "queue_ms", "connections_out", "host_jobs"];
-
 impl Desk {
     pub(super) fn tenants_view(&self) -> serde_json::Value {
         let tenants = self.assembly.households.tenants().all();
@@ -43,10 +40,15 @@ impl Desk {
 
     /// All of the changes, or none.
     pub(super) fn change_limits(&self, name: &str, changes: &LimitChanges) -> Answer {
-        let tenants = self.assembly.households.tenants().all();
-        let tenant = tenants.iter().find(|tenant| tenant.name() == name);
-        let tenant = tenant
-            .ok_or_else(|| Denial::NotFound(format!("no tenant `{name}` has been served")))?;
+        let households = &self.assembly.households;
+        let tenants = households.tenants().all();
+        let tenant = match tenants.into_iter().find(|tenant| tenant.name() == name) {
+            Some(tenant) => tenant,
+            None if self.config.tenants().any(|named| named == name) => {
+                households.configure_one(&self.config, name)
+            }
+            None => return Err(Denial::NotFound(no_such_tenant(name))),
+        };
         let mut limits = tenant.limits();
         let mut weight = tenant.weight();
         for (key, value) in changes {
@@ -63,23 +65,33 @@ impl Desk {
         self.site
             .log
             .write(Line::new("server").text("event", "limits-changed").text("tenant", name));
-        Ok(shown(view(tenant)))
+        Ok(shown(view(&tenant)))
     }
 }
 
-/// A value that the key can have. None: no limit.
+/// A value that the key can have. None: no limit, or that of a tenant of which nothing is said.
 fn checked(key: &str, value: Option<u64>) -> Result<u64, String> {
     let Some((_, least, most)) = KEYS.iter().find(|(known, ..)| *known == key) else {
         let known: Vec<_> = KEYS.iter().map(|(known, ..)| *known).collect();
         return Err(format!("`{key}` is no limit of a tenant; there are {}", known.join(", ")));
     };
     match value {
-        None if ALWAYS.contains(&key) => {
-            Err(format!("`{key}` must be a number from {least} to {most}"))
-        }
-        None => Ok(TENANT_UNLIMITED),
+        None => Ok(default(key)),
         Some(value) if (*least..=*most).contains(&value) => Ok(value),
         Some(value) => Err(format!("`{key}` is {value}; it must be from {least} to {most}")),
+    }
+}
+
+/// What holds for a key of which nothing is said.
+fn default(key: &str) -> u64 {
+    let defaults = TenantLimits::default();
+    match key {
+        "weight" => limits::TENANT_WEIGHT.into(),
+        "queue" => defaults.queue,
+        "queue_ms" => defaults.queue_time.as_millis() as u64,
+        "connections_out" => defaults.connections_out,
+        "host_jobs" => defaults.host_jobs,
+        _ => TENANT_UNLIMITED,
     }
 }
 

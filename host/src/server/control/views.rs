@@ -1,10 +1,12 @@
 //! Owns what operators are told of what is served.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::Desk;
+use super::overlay::{of_preview, preview_host};
 use crate::admin::{
     Answer, Denial, HandlerName, HandlerView, HandlersView, ReloadView, VersionView, VersionsView,
 };
@@ -35,22 +37,73 @@ pub(super) fn reloaded(
 }
 
 impl Desk {
-    pub(super) fn handlers_view(&self) -> Value {
-        let handlers = self.snapshot.whole_handlers().map(|one| {
-            let (config, deployment) = (&one.config, &one.deployment);
-            let record = self.ledger.find(&config.tenant, &config.name);
-            let is_deployed = record.is_some_and(|record| record.current.is_some());
-            HandlerView {
-                tenant: config.tenant.clone(),
-                handler: config.name.clone(),
-                path: deployment.path.clone().unwrap_or_default(),
-                generation: deployment.lane.generation().to_string(),
-                isolation: deployment.isolation.to_string(),
-                version: version_of(one),
-                source: if is_deployed { "deployed" } else { "file" }.to_owned(),
-            }
+    /// What is served, and what waits for its first deployment: of a tenant, or of all.
+    pub(super) fn handlers_view(&self, tenant: Option<&str>) -> Answer {
+        if let Some(name) = tenant.filter(|name| !self.config.tenants().any(|one| one == *name)) {
+            return Err(Denial::NotFound(no_such_tenant(name)));
+        }
+        let served = self.snapshot.whole_handlers().map(|one| self.handler_view(one));
+        let handlers = served.chain(self.waiting());
+        let is_asked_for = |one: &HandlerView| tenant.is_none_or(|tenant| one.tenant == tenant);
+        Ok(shown(HandlersView { handlers: handlers.filter(is_asked_for).collect() }))
+    }
+
+    fn handler_view(&self, one: &ServedHandler) -> HandlerView {
+        let (config, deployment) = (&one.config, &one.deployment);
+        let preview = self.preview_of(&config.tenant, &config.name);
+        let source = match (&config.version, &preview) {
+            (_, Some(_)) => "preview",
+            (Some(_), None) => "deployed",
+            (None, None) => "file",
+        };
+        HandlerView {
+            tenant: config.tenant.clone(),
+            handler: config.name.clone(),
+            path: deployment.path.clone().unwrap_or_default(),
+            preview_url: preview.map(|host| self.url_of(&host)),
+            generation: Some(deployment.lane.generation().to_string()),
+            isolation: Some(deployment.isolation.to_string()),
+            version: Some(version_of(one)),
+            source: source.to_owned(),
+        }
+    }
+
+    /// The handlers of `hob.toml`, and those with versions, of which none is served.
+    fn waiting(&self) -> impl Iterator<Item = HandlerView> {
+        let of_file = self.config.handlers.iter().map(|one| (&one.tenant, &one.name));
+        let of_ledger = self.ledger.handlers.iter().map(|one| (&one.tenant, &one.handler));
+        let names: BTreeSet<_> = of_file.chain(of_ledger).collect();
+        let names = names.into_iter().map(|(tenant, handler)| HandlerName {
+            tenant: tenant.clone(),
+            handler: handler.clone(),
         });
-        shown(HandlersView { handlers: handlers.collect() })
+        names.filter(|name| self.served(name).is_none()).map(|name| HandlerView {
+            path: self.path_for(&name, None),
+            tenant: name.tenant,
+            handler: name.handler,
+            preview_url: None,
+            generation: None,
+            isolation: None,
+            version: None,
+            source: "waiting".to_owned(),
+        })
+    }
+
+    /// The host name of a version that is served at one, by the name that it has as a handler.
+    fn preview_of(&self, tenant: &str, name: &str) -> Option<String> {
+        let host = self.config.deploy.preview_host.as_ref()?;
+        let (handler, id) = of_preview(name)?;
+        let record = self.ledger.find(tenant, handler)?;
+        let is_known = record.versions.iter().any(|version| version.id == id);
+        is_known.then(|| preview_host(tenant, handler, id, host))
+    }
+
+    /// The address of this server's public side by a host name.
+    pub(super) fn url_of(&self, host: &str) -> String {
+        match self.public.port() {
+            80 => format!("http://{host}/"),
+            port => format!("http://{host}:{port}/"),
+        }
     }
 
     pub(super) fn versions_view(&self, name: &HandlerName) -> Answer {
@@ -75,6 +128,10 @@ impl Desk {
             tenant: name.tenant.clone(),
             handler: name.handler.clone(),
             versions: versions.collect(),
+            file: self
+                .served(name)
+                .filter(|one| one.config.version.is_none())
+                .map(|one| version_of(one)),
         }))
     }
 
@@ -83,6 +140,10 @@ impl Desk {
         let mut handlers = self.snapshot.whole_handlers();
         handlers.find(|one| one.config.tenant == name.tenant && one.config.name == name.handler)
     }
+}
+
+pub(super) fn no_such_tenant(name: &str) -> String {
+    format!("there is no tenant `{name}`; name it in hob.toml, and have that read again")
 }
 
 pub(super) fn no_such_handler(name: &HandlerName) -> String {
