@@ -240,7 +240,7 @@ impl Server {
         if listeners.predecessor.is_some() {
             code.catch_up(&config)?;
             // It has the folder until it has ended.
-            code.fault = None;
+            code.fault = code.fault.take().filter(|fault| !matches!(fault, StoreFault::InUse(_)));
         }
         let passed_over = code.passed_over.drain(..).map(Notice::from);
         let given_up = listeners.given_up.iter().copied().map(Notice::given_up);

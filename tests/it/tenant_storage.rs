@@ -110,6 +110,10 @@ fn the_standard_s_files_count_in_the_same_account() {
         assert_eq!(house.used(), 900 * KIB);
         house.done(&of(&format!("std-resize?path=/a&length={}", 100 * KIB)), "");
         assert_eq!(house.used(), 100 * KIB);
+        // No measurement would find what it is longer by.
+        let unlinked = house.ask(&of("std-unlinked?path=/c&length=1000"), "");
+        assert_eq!(unlinked.expect(422).text(), "quota exceeded", "{name}");
+        house.done(&of("std-unlinked?path=/c&length=0"), "");
         house.done(&of("std-write?path=/b"), bytes(300));
         house.done(&of("std-rename?path=/a&to=/b"), "");
         assert_eq!(house.used(), 100 * KIB);

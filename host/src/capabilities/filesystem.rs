@@ -7,7 +7,7 @@ mod wasi03;
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use wasmtime_wasi::filesystem::{Descriptor, FsPerms};
 use super::GuestState;
 use super::storage::{freed, replaced};
 use crate::event_loop::{Refused, Work};
-use crate::tenants::{Storage, StorageFull};
+use crate::tenants::{Storage, StorageFull, Turn};
 
 pub(super) use wasi02::link_wasi02;
 pub(super) use wasi03::link_wasi03;
@@ -64,11 +64,14 @@ struct Written {
 impl Written {
     /// Writes all of it at this place, or at the end. Blocks.
     fn write(&self, at: Option<u64>, bytes: &[u8]) -> Result<u64, Unwritten> {
+        if bytes.is_empty() {
+            return Ok(0);
+        }
         let length = bytes.len() as u64;
         let before = self.file.metadata()?.len();
         let end = at.unwrap_or(before).saturating_add(length);
         let more = end.saturating_sub(before);
-        self.storage.take(more)?;
+        self.take(more)?;
         let written = match at {
             Some(at) => self.file.write_all_at(bytes, at),
             None => self.append(bytes),
@@ -79,6 +82,18 @@ impl Written {
             return Err(error.into());
         }
         Ok(length)
+    }
+
+    /// Takes what it is to be longer by. Blocks.
+    ///
+    /// # Errors
+    /// When not so much is left, and when its name has gone: no measurement would find it.
+    fn take(&self, more: u64) -> Result<(), Unwritten> {
+        if more > 0 && self.file.metadata()?.nlink() == 0 {
+            self.storage.refused();
+            return Err(Unwritten::Full);
+        }
+        Ok(self.storage.take(more)?)
     }
 
     fn append(&self, mut bytes: &[u8]) -> io::Result<()> {
@@ -92,15 +107,16 @@ impl Written {
 
     /// Makes it as long as this. Blocks.
     fn set_size(&self, size: u64) -> Result<(), Unwritten> {
+        let turn = self.storage.turn();
         let before = self.file.metadata()?.len();
         let more = size.saturating_sub(before);
-        self.storage.take(more)?;
-        match self.file.set_len(size) {
-            Ok(()) => self.storage.give_back(before.saturating_sub(size)),
-            Err(error) => {
-                self.storage.give_back(more);
-                return Err(error.into());
-            }
+        self.take(more)?;
+        if let Err(error) = self.file.set_len(size) {
+            self.storage.give_back(more);
+            return Err(error.into());
+        }
+        if let Some(turn) = turn {
+            turn.give_back(before.saturating_sub(size));
         }
         Ok(())
     }
@@ -117,7 +133,7 @@ enum Going {
 }
 
 /// The bytes that go then. Blocks.
-fn weigh(storage: &Storage, folder: &File, to_folder: &File, going: &Going) -> io::Result<u64> {
+fn weigh(folder: &File, to_folder: &File, going: &Going) -> io::Result<u64> {
     let folder = Dir::from_std_file(folder.try_clone()?);
     Ok(match going {
         Going::Name(path) => freed(&folder.symlink_metadata(path)?),
@@ -127,7 +143,7 @@ fn weigh(storage: &Storage, folder: &File, to_folder: &File, going: &Going) -> i
         }
         Going::Replaced { from, to } => {
             let to_folder = Dir::from_std_file(to_folder.try_clone()?);
-            replaced(storage, (&folder, Path::new(from)), (&to_folder, Path::new(to)))
+            replaced((&folder, Path::new(from)), (&to_folder, Path::new(to)))
         }
     })
 }
@@ -149,34 +165,34 @@ impl GuestState {
         storage.is_limited().then(|| storage.clone())
     }
 
-    /// Finds out on a host thread how many bytes go. Where that cannot be found out they are given back
-    /// by the next measurement.
+    /// Finds out on a host thread how many bytes go, in the turn of those who take something away. Where that
+    /// cannot be found out they are given back by the next measurement.
     fn weighing(
         &self,
         folder: Option<&Descriptor>,
         to_folder: Option<&Descriptor>,
         going: Going,
-    ) -> impl Future<Output = Option<(Storage, u64)>> + Send + use<> {
+    ) -> impl Future<Output = Option<(Turn, u64)>> + Send + use<> {
         let of = |descriptor: Option<&Descriptor>| match descriptor {
             Some(Descriptor::Dir(folder)) => Some(folder.dir.clone()),
             _ => None,
         };
-        let known = self.limited().zip(of(folder).zip(of(to_folder)));
-        let weighed = known.map(|(storage, (folder, to_folder))| {
-            let counted = storage.clone();
-            let job = move || Ok::<_, Unwritten>(weigh(&counted, &folder, &to_folder, &going)?);
-            (storage, self.blocking(WEIGH, job))
+        let turn = self.context.tenant.storage().turn();
+        let known = turn.zip(of(folder).zip(of(to_folder)));
+        let weighed = known.map(|(turn, (folder, to_folder))| {
+            let job = move || Ok::<_, Unwritten>(weigh(&folder, &to_folder, &going)?);
+            (turn, self.blocking(WEIGH, job))
         });
         async {
-            let (storage, weighed) = weighed?;
-            Some((storage, weighed.await.ok()?))
+            let (turn, weighed) = weighed?;
+            Some((turn, weighed.await.ok()?))
         }
     }
 }
 
 /// Gives back what has gone.
-fn give_back(weighed: Option<(Storage, u64)>) {
-    if let Some((storage, bytes)) = weighed {
-        storage.give_back(bytes);
+fn give_back(weighed: Option<(Turn, u64)>) {
+    if let Some((turn, bytes)) = weighed {
+        turn.give_back(bytes);
     }
 }

@@ -27,6 +27,9 @@ use crate::event_loop::Work;
 use crate::limits;
 use crate::tenants::Storage;
 
+/// How the name of a database's journal ends.
+const JOURNAL: &str = "-wal";
+
 /// What a place is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -211,12 +214,14 @@ impl Database {
 
     /// Bytes of all its files. Blocks.
     fn bytes(&self) -> u64 {
-        let length = |end| {
-            let mut file = self.path.clone().into_os_string();
-            file.push(end);
-            rustix::fs::stat(file.as_os_str()).map_or(0, |stat| stat.st_size as u64)
-        };
-        ["", "-wal", "-shm"].into_iter().map(length).sum()
+        ["", JOURNAL, "-shm"].into_iter().map(|end| self.length(end)).sum()
+    }
+
+    /// Bytes of the file of it that ends with this. Blocks.
+    fn length(&self, end: &str) -> u64 {
+        let mut file = self.path.clone().into_os_string();
+        file.push(end);
+        rustix::fs::stat(file.as_os_str()).map_or(0, |stat| stat.st_size as u64)
     }
 
     fn idle(&self, role: Role) -> &Mutex<Vec<Connection>> {
@@ -286,6 +291,12 @@ impl Place {
             return act(self);
         }
         let left = storage.left();
+        if left == 0 && database.length(JOURNAL) > limits::SQL_JOURNAL_BYTES_KEPT as u64 {
+            // Who writes what is there already needs no new page, and each time some of the journal, which
+            // those who read keep as long as they do.
+            storage.refused();
+            return Err(Error::Full);
+        }
         let before = database.bytes();
         let result = self.connection().and_then(|connection| connection.may_grow_by(Some(left)));
         let result = result.and_then(|()| act(self));

@@ -8,25 +8,23 @@ use cap_std::fs::{Dir, DirEntry, Metadata, MetadataExt, ReadDir};
 use rustc_hash::FxHashSet;
 
 use crate::limits;
-use crate::tenants::{Storage, Walk, Walked};
+use crate::tenants::{Walk, Walked};
 
 /// The bytes that go with the name of which this is known: those of a file that has no other.
 pub(super) fn freed(metadata: &Metadata) -> u64 {
     if metadata.is_file() && metadata.nlink() == 1 { metadata.len() } else { 0 }
 }
 
-/// The bytes that go when the one name takes the other's place, where they are counted. Blocks.
-pub(super) fn replaced(storage: &Storage, from: (&Dir, &Path), to: (&Dir, &Path)) -> u64 {
-    if !storage.is_limited() {
-        return 0;
-    }
+/// The bytes that go when the one name takes the other's place. Blocks.
+pub(super) fn replaced(from: (&Dir, &Path), to: (&Dir, &Path)) -> u64 {
     let of = |(folder, path): (&Dir, &Path)| folder.symlink_metadata(path).ok();
     let (Some(from), Some(to)) = (of(from), of(to)) else { return 0 };
     // A name that takes its own place takes nothing away.
     if (from.dev(), from.ino()) == (to.dev(), to.ino()) { 0 } else { freed(&to) }
 }
 
-/// A walk through a tenant's folder. What cannot be looked at does not count.
+/// A walk through a tenant's folder. Where some of it cannot be looked at, what was counted before is not
+/// less for it.
 pub(super) struct FolderWalk {
     /// None where there is no such folder yet.
     root: Option<Dir>,
@@ -34,6 +32,8 @@ pub(super) struct FolderWalk {
     open: Option<(PathBuf, ReadDir)>,
     /// Those that come after it.
     waiting: Vec<PathBuf>,
+    /// Bytes of their paths.
+    waiting_bytes: usize,
     /// Files with more than one name, which count once.
     seen: FxHashSet<(u64, u64)>,
     bytes: u64,
@@ -47,6 +47,7 @@ impl FolderWalk {
             root: Dir::open_ambient_dir(folder, ambient_authority()).ok(),
             open: None,
             waiting: vec![PathBuf::from(".")],
+            waiting_bytes: 0,
             seen: FxHashSet::default(),
             bytes: 0,
             has_left_out: false,
@@ -58,8 +59,11 @@ impl FolderWalk {
         let Ok(metadata) = entry.metadata() else { return };
         let kept = limits::STORAGE_NAMES_KEPT;
         if metadata.is_dir() {
-            if self.waiting.len() < kept {
-                self.waiting.push(folder.join(entry.file_name()));
+            let path = folder.join(entry.file_name());
+            let bytes = self.waiting_bytes + path.as_os_str().len();
+            if self.waiting.len() < kept && bytes <= limits::STORAGE_PATH_BYTES_KEPT {
+                self.waiting_bytes = bytes;
+                self.waiting.push(path);
             } else {
                 self.has_left_out = true;
             }
@@ -87,12 +91,17 @@ impl Walk for FolderWalk {
             if let Some((folder, mut rest)) = self.open.take() {
                 match rest.next() {
                     Some(Ok(entry)) => self.look_at(&folder, &entry),
-                    Some(Err(_)) => {}
+                    Some(Err(_)) => self.has_left_out = true,
                     None => continue,
                 }
                 self.open = Some((folder, rest));
             } else if let Some(next) = self.waiting.pop() {
-                self.open = root.read_dir(&next).ok().map(|entries| (next, entries));
+                self.waiting_bytes = self.waiting_bytes.saturating_sub(next.as_os_str().len());
+                match root.read_dir(&next) {
+                    Ok(entries) => self.open = Some((next, entries)),
+                    // It lies too deep, or somewhere else by now: what is in it is there all the same.
+                    Err(_) => self.has_left_out = true,
+                }
             } else if self.has_left_out {
                 return Walked::AsFarAsItCan;
             } else {

@@ -185,11 +185,19 @@ impl Store {
     fn free_lock(&self) -> Result<File, StoreFault> {
         let fault = |error| StoreFault::Disk(self.folder.clone(), error);
         let components = self.folder.join(COMPONENTS);
+        let is_new = !components.is_dir();
         if let Some(data) = self.folder.parent() {
             // Tenants keep things there too, and who may see those is not said here.
             fs::create_dir_all(data).map_err(fault)?;
         }
         DirBuilder::new().recursive(true).mode(0o700).create(&components).map_err(fault)?;
+        if is_new {
+            // What is written there later is of no use when a fall of the power takes the folder.
+            let parents = [Some(&*self.folder), self.folder.parent()];
+            for parent in parents.into_iter().flatten() {
+                File::open(parent).and_then(|parent| parent.sync_all()).map_err(fault)?;
+            }
+        }
         let lock = OpenOptions::new()
             .create(true)
             .append(true)

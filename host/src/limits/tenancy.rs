@@ -81,5 +81,8 @@ pub const STORAGE_MEASURED_WHEN_FULL: Duration = Duration::from_secs(1);
 /// that has more of them is counted by what it writes.
 pub const STORAGE_NAMES_KEPT: usize = 100_000;
 
+/// Bytes of the paths of these folders.
+pub const STORAGE_PATH_BYTES_KEPT: usize = 10 << 20;
+
 /// How long the log says nothing more of a tenant that is full.
 pub const STORAGE_TOLD_AGAIN: Duration = Duration::from_secs(1);

@@ -9,5 +9,5 @@ mod tenant;
 pub use admission::{Admission, OverLimit, Place, Wait, seconds_to_wait};
 pub use pattern::{Host, Pattern, host_of};
 pub use routes::{Found, Routes};
-pub use storage::{Storage, StorageFull, Walk, Walked};
+pub use storage::{Storage, StorageFull, Turn, Walk, Walked};
 pub use tenant::{Limit, Tenant, TenantLimits, Tenants};

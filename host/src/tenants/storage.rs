@@ -62,6 +62,8 @@ struct Account {
     is_short: AtomicBool,
     /// Bytes that were taken since the walk under way began.
     grown: AtomicU64,
+    /// Whether someone has the turn of those who take something away.
+    has_turn: AtomicBool,
     /// Milliseconds after `base` when the log was told last, and one; 0: never.
     told: AtomicU64,
     place: Mutex<Place>,
@@ -78,6 +80,22 @@ struct Place {
     log: Option<Log>,
 }
 
+/// The turn of one that takes something away. Dropped, it is the next one's.
+pub struct Turn(Storage);
+
+impl Turn {
+    /// So many bytes have gone.
+    pub fn give_back(self, bytes: u64) {
+        self.0.give_back(bytes);
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.0.has_turn.store(false, Ordering::Release);
+    }
+}
+
 impl Storage {
     pub(super) fn new(metrics: Arc<TenantMetrics>) -> Self {
         Storage(Arc::new(Account {
@@ -87,6 +105,7 @@ impl Storage {
             measured: AtomicU64::default(),
             is_short: AtomicBool::default(),
             grown: AtomicU64::default(),
+            has_turn: AtomicBool::default(),
             told: AtomicU64::default(),
             place: Mutex::default(),
         }))
@@ -140,7 +159,15 @@ impl Storage {
         Err(StorageFull)
     }
 
-    /// So many bytes have gone.
+    /// The turn of whoever is about to take something away: from a look at how much that is to the moment when
+    /// it has gone. None without a limit, or when someone else has it: then what goes is given back by the
+    /// next measurement. Were two to look at the same thing, it would be given back twice.
+    pub fn turn(&self) -> Option<Turn> {
+        let is_free = self.is_limited() && !self.0.has_turn.swap(true, Ordering::AcqRel);
+        is_free.then(|| Turn(self.clone()))
+    }
+
+    /// So many bytes that were taken were not needed.
     pub fn give_back(&self, bytes: u64) {
         if self.is_limited() {
             let less = |used: u64| Some(used.saturating_sub(bytes));
@@ -173,7 +200,8 @@ impl Storage {
         is_short.store(true, Ordering::Relaxed);
         metrics.refused(Limit::Storage.name());
         let (now, before) = (self.now(), told.load(Ordering::Relaxed));
-        let is_new = before == 0 || now - before >= millis(limits::STORAGE_TOLD_AGAIN);
+        let is_new =
+            before == 0 || now.saturating_sub(before) >= millis(limits::STORAGE_TOLD_AGAIN);
         if is_new
             && told.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
             && let Some(log) = &place.lock().expect("a tenant's place").log

@@ -131,21 +131,27 @@ pub(super) fn stat(folder: &Dir, path: &str) -> Result<Metadata, Error> {
 
 pub(super) fn remove(files: &Files, path: &str) -> Result<(), Error> {
     let (folder, path) = (&*files.folder, inside(path));
+    let turn = files.storage.turn();
     let metadata = folder.symlink_metadata(path)?;
     if metadata.is_dir() {
         folder.remove_dir(path)?;
     } else {
         folder.remove_file(path)?;
-        files.storage.give_back(freed(&metadata));
+        if let Some(turn) = turn {
+            turn.give_back(freed(&metadata));
+        }
     }
     sync_parent(folder, path)
 }
 
 pub(super) fn rename(files: &Files, path: &str, to: &str) -> Result<(), Error> {
     let (folder, from, to) = (&*files.folder, inside(path), inside(to));
-    let freed = replaced(&files.storage, (folder, from), (folder, to));
+    let turn = files.storage.turn();
+    let freed = turn.as_ref().map_or(0, |_| replaced((folder, from), (folder, to)));
     folder.rename(from, folder, to)?;
-    files.storage.give_back(freed);
+    if let Some(turn) = turn {
+        turn.give_back(freed);
+    }
     sync_parent(folder, to)?;
     sync_parent(folder, from)
 }
@@ -241,10 +247,13 @@ impl Unfinished {
             return Err(Error::Invalid("a folder is there".to_owned()));
         }
         let (from, to) = ((&*self.scratch, Path::new(&self.name)), (&*self.folder, &*self.path));
-        let freed = replaced(&self.storage, from, to);
+        let turn = self.storage.turn();
+        let freed = turn.as_ref().map_or(0, |_| replaced(from, to));
         self.scratch.rename(&self.name, &self.folder, &self.path)?;
         self.name.clear();
-        self.storage.give_back(freed);
+        if let Some(turn) = turn {
+            turn.give_back(freed);
+        }
         sync_parent(&self.folder, &self.path)
     }
 }

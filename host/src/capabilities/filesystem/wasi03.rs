@@ -19,7 +19,7 @@ use super::{Going, RESIZE, Unwritten, WRITE, Written, give_back, written};
 use crate::capabilities::GuestState;
 use crate::capabilities::treaty::Hop;
 use crate::limits;
-use crate::tenants::Storage;
+use crate::tenants::Turn;
 
 type Store<'a> = StoreContextMut<'a, GuestState>;
 type Fd = Resource<Descriptor>;
@@ -55,7 +55,7 @@ async fn weigh(
     accessor: &Accessor<GuestState>,
     (fd, to_fd): (&Fd, &Fd),
     going: Going,
-) -> Option<(Storage, u64)> {
+) -> Option<(Turn, u64)> {
     let weighing = accessor.with(|mut access| {
         let state = access.data_mut();
         state.weighing(state.table.get(fd).ok(), state.table.get(to_fd).ok(), going)

@@ -64,13 +64,17 @@ fn go_back(
     })
 }
 
-/// What is wrong with the component of a version, if something is.
+/// What is wrong with the component of a version, if it is gone or is another. One that cannot be read for some
+/// other reason may be whole: that is a fault of the start, and the version is not lost for it.
 #[expect(clippy::disallowed_methods, reason = "before the loops turn")]
 fn fault(version: &Version, store: &Store) -> Option<String> {
     let path = store.component(&version.digest);
     match std::fs::read(&path) {
         Ok(bytes) if ContentDigest::of(&bytes).to_string() == version.digest => None,
         Ok(_) => Some(format!("its component is damaged: {}", path.display())),
-        Err(error) => Some(format!("cannot read {}: {error}", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Some(format!("cannot read {}: {error}", path.display()))
+        }
+        Err(_) => None,
     }
 }

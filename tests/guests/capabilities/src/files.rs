@@ -39,6 +39,13 @@ pub(crate) async fn call(function: &str, arguments: Arguments, body: Vec<u8>) ->
             let resized = file.and_then(|file| file.set_len(length.into()));
             return resized.map(nothing).map_err(|error| error.kind().to_string());
         }
+        // A file whose name is gone while it is open.
+        "std-unlinked" => {
+            let file = std::fs::File::create(&path).map_err(|error| error.kind().to_string())?;
+            std::fs::remove_file(&path).map_err(|error| error.kind().to_string())?;
+            let resized = file.set_len(length.into());
+            return resized.map(nothing).map_err(|error| error.kind().to_string());
+        }
         "std-rename" => {
             let renamed = std::fs::rename(path, to);
             return renamed.map(nothing).map_err(|error| error.kind().to_string());
