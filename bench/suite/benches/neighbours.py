@@ -22,8 +22,7 @@ FLOOD = 64
 FLOOD_MS = 1
 
 ALONE, BESIDE = "third tenant alone", "third tenant beside the two"
-# The thread that interrupts guests has a core of its own, or shares the loop's: then the kernel decides
-# when it comes to it, and lets the loop's thread go on for as much as 3 ms first.
+# The thread that interrupts guests has a core of its own, or takes that of the loop each time.
 CORES = {"one core": (machine.SERVER_CORE,), "both cores": machine.BOTH_CORES}
 
 
