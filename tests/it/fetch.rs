@@ -271,6 +271,9 @@ fn a_tenant_with_a_limit_of_its_own_has_so_many_connections() {
     let to = format!("http://{}/", upstream.address);
     let target = format!("/capabilities/fetch.several?pieces=20&to={to}");
     assert_eq!(hob.get(&target).expect(200).text(), "8");
+    let line = hob.wait_for_line(|line| line["event"] == "tenant-busy");
+    assert_eq!((&line["tenant"], &line["code"]), (&"t".into(), &"tenant-connections".into()));
+    assert_eq!(hob.metrics().refused("t", "connections"), 12.0);
 }
 
 #[test]

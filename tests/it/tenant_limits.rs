@@ -307,6 +307,28 @@ fn the_limits_for_all_tenants_hold_for_one_that_says_nothing_else() {
 }
 
 #[test]
+fn jobs_beyond_those_that_may_wait_for_a_host_thread_are_refused() {
+    let limited = guest("capabilities").named("limited").tenant("limited").grants("");
+    let other = guest("kitchen").named("other").tenant("other");
+    let hob = Serve::new([limited, other])
+        .server("host_threads = 1")
+        .tenant("limited", "host_jobs = 1")
+        .start();
+    let mut busy = 0;
+    while busy == 0 {
+        let mut clients: Vec<_> = (0..8).map(|_| hob.client()).collect();
+        let hash = || post("/limited/crypto.hash-password?what=argon2id:65536:3:1", "736563726574");
+        clients.iter_mut().for_each(|client| client.send(hash()));
+        let answers = clients.iter_mut().map(|client| client.response());
+        busy = answers.filter(|answer| answer.text() == "Busy").count();
+    }
+    let line = hob.wait_for_line(|line| line["event"] == "tenant-busy");
+    assert_eq!((&line["tenant"], &line["code"]), (&"limited".into(), &"tenant-jobs".into()));
+    assert_eq!(hob.metrics().refused("limited", "jobs"), busy as f64);
+    hob.expect_hello("other");
+}
+
+#[test]
 fn a_body_beyond_what_the_tenant_takes_is_refused_however_it_is_framed() {
     for_each_guest(&["kitchen", "kitchen-0-2", "fast-0-2"], "body_mib = 1", |hob, name| {
         let deed = if name == "fast-0-2" { "hello" } else { "echo" };

@@ -56,7 +56,7 @@ impl From<NotSent> for Error {
 impl From<SendFailed> for Error {
     fn from(failed: SendFailed) -> Self {
         match failed {
-            SendFailed::Busy => Error::Busy,
+            SendFailed::Busy | SendFailed::OverLimit => Error::Busy,
             SendFailed::NotFound => Error::NotFound,
             SendFailed::Prohibited => Error::Denied,
             SendFailed::LookupFailed(why) => Error::Unreachable(why),

@@ -66,8 +66,8 @@ pub use waiting::Waiting;
 use crate::engine::{MemoryMeter, Meter};
 use crate::event_loop::{HostQueue, Remote, Share};
 use crate::limits;
-use crate::observe::Timeline;
-use crate::tenants::Tenant;
+use crate::observe::{Line, Timeline};
+use crate::tenants::{Limit, Tenant};
 use crate::wire::{Client, RequestId};
 use outbound::Outbound;
 
@@ -112,6 +112,17 @@ impl GuestContext {
     /// Its tenant's share of the loop's time.
     pub fn share(&self) -> Share {
         Share::new(self.tenant.number(), self.tenant.weight())
+    }
+
+    /// A guest is told `busy`, for its tenant has reached this limit: that is counted, and told from time to
+    /// time.
+    fn is_over(&self, limit: Limit) {
+        self.tenant.refused(limit);
+        if self.tenant.is_news(self.remote.now()) {
+            let line = Line::new("server").text("event", "tenant-busy");
+            let line = line.text("code", limit.code()).text("tenant", self.tenant.name());
+            self.stdio.log().write(line);
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use http_body_util::BodyExt;
 use super::GuestContext;
 use super::dns::LookupFailed;
 use super::egress::{Reach, default_port};
+use crate::tenants::Limit;
 use crate::wire::{
     Order, Origin, OutboundBody, Patience, PoolKey, Resolve, ResponseBody, SendFailed,
 };
@@ -68,7 +69,15 @@ where
         private: reach == Reach::Private,
     };
     let connections_max = context.tenant.limits().connections_out as usize;
-    Ok(context.client.send(Order { key, connections_max, resolve, request, patience }))
+    let sent = context.client.send(Order { key, connections_max, resolve, request, patience });
+    let context = context.clone();
+    Ok(async move {
+        let reply = sent.await;
+        if matches!(reply, Err(SendFailed::OverLimit)) {
+            context.is_over(Limit::Connections);
+        }
+        reply
+    })
 }
 
 fn origin(uri: &Uri) -> Result<Origin, NotSent> {

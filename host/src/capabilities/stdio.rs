@@ -98,6 +98,11 @@ impl Stdio {
         Stdio { shared: Arc::new(Shared { writer, log, partial: Mutex::default() }) }
     }
 
+    /// The log that it goes to.
+    pub(super) fn log(&self) -> &Log {
+        &self.shared.log
+    }
+
     /// A handle through which the guest writes.
     pub fn open(&self, stream: Stream, speaker: Speaker) -> OpenStream {
         OpenStream { stdio: self.clone(), stream, speaker, tail: None }

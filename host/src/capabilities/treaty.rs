@@ -18,6 +18,7 @@ use super::{GuestContext, GuestState, current_request};
 use crate::engine::Generation;
 use crate::event_loop::{Refused, Remote, Work};
 use crate::observe::Happening;
+use crate::tenants::Limit;
 use crate::wire::RequestId;
 
 /// One interface of `hob:host` on its way into a linker.
@@ -257,8 +258,16 @@ impl Hop {
         E: From<Refused> + Send + 'static,
     {
         let work = work.for_request(self.request);
-        let pending = self.context.remote.host_thread(&self.context.queue, work, job);
-        async { pending.await.unwrap_or_else(|refused| Err(refused.into())) }
+        let context = self.context.clone();
+        let pending = context.remote.host_thread(&context.queue, work, job);
+        async move {
+            pending.await.unwrap_or_else(|refused| {
+                if refused == Refused::Busy {
+                    context.is_over(Limit::Jobs);
+                }
+                Err(refused.into())
+            })
+        }
     }
 
     /// Does work on a host thread that no one waits for.

@@ -93,6 +93,10 @@ pub enum Limit {
     Body,
     /// What it keeps on the disk.
     Storage,
+    /// Connections by which it sends requests.
+    Connections,
+    /// Jobs that wait for a host thread.
+    Jobs,
 }
 
 impl Limit {
@@ -107,6 +111,8 @@ impl Limit {
             Limit::Instances => "instances",
             Limit::Body => "body",
             Limit::Storage => "storage",
+            Limit::Connections => "connections",
+            Limit::Jobs => "jobs",
         }
     }
 
@@ -121,6 +127,8 @@ impl Limit {
             Limit::Instances => "tenant-instances",
             Limit::Body => "tenant-body",
             Limit::Storage => "tenant-storage",
+            Limit::Connections => "tenant-connections",
+            Limit::Jobs => "tenant-jobs",
         }
     }
 }
@@ -138,6 +146,8 @@ pub struct Tenant {
     cpu_ms: AtomicU64,
     /// Where the rate and the share are measured from.
     base: Instant,
+    /// Seconds after `base`, and one, when the log was told last of a guest that was told `busy`; 0: never.
+    told: AtomicU64,
     pub(super) rate: Bucket,
     pub(super) cpu: Bucket,
     pub(super) gate: Mutex<Gate>,
@@ -160,6 +170,7 @@ impl Tenant {
             wall_ms: AtomicU64::default(),
             cpu_ms: AtomicU64::default(),
             base: Instant::now(),
+            told: AtomicU64::default(),
             rate: Bucket::default(),
             cpu: Bucket::default(),
             gate: Mutex::default(),
@@ -270,6 +281,12 @@ impl Tenant {
     /// A request of its was refused for this.
     pub fn refused(&self, limit: Limit) {
         self.metrics.refused(limit.name());
+    }
+
+    /// Whether the log is to be told of a guest that was told `busy`: once in a second at the most.
+    pub fn is_news(&self, now: Instant) -> bool {
+        let second = now.saturating_duration_since(self.base).as_secs() + 1;
+        self.told.swap(second, Ordering::Relaxed) < second
     }
 
     /// Nanoseconds since it was made.

@@ -84,6 +84,8 @@ impl Default for Patience {
 pub enum SendFailed {
     /// Too many connections, or requests, are there already: try later.
     Busy,
+    /// So many connections are there already as the one who sends may have.
+    OverLimit,
     /// The name has no address.
     NotFound,
     /// The name could not be looked up.
@@ -111,7 +113,9 @@ pub enum SendFailed {
 impl std::fmt::Display for SendFailed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            SendFailed::Busy => f.write_str("too many connections are open already"),
+            SendFailed::Busy | SendFailed::OverLimit => {
+                f.write_str("too many connections are open already")
+            }
             SendFailed::NotFound => f.write_str("the name has no address"),
             SendFailed::LookupFailed(why) => write!(f, "the name cannot be looked up: {why}"),
             SendFailed::Prohibited => f.write_str("the address may not be reached"),

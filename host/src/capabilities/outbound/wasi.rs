@@ -99,7 +99,7 @@ fn patience(options: Option<RequestOptions>) -> Patience {
 fn error(failed: SendFailed) -> Error {
     let dns = |text: &str| Error::DnsError { rcode: Some(text.to_owned()), info_code: None };
     match failed {
-        SendFailed::Busy => Error::ConnectionLimitReached,
+        SendFailed::Busy | SendFailed::OverLimit => Error::ConnectionLimitReached,
         SendFailed::NotFound => dns("NXDOMAIN"),
         SendFailed::LookupFailed(_) => dns("SERVFAIL"),
         SendFailed::Prohibited => Error::DestinationIpProhibited,

@@ -22,7 +22,7 @@ impl Office {
         resolve: Resolve,
         patience: Duration,
     ) -> Result<Sender, SendFailed> {
-        let place = self.pool.place(key.party, connections_max).ok_or(SendFailed::Busy)?;
+        let place = self.pool.place(key.party, connections_max)?;
         let addresses = resolve().await?;
         let stream = self.connect_to_one(&addresses, patience).await?;
         let transport = match self.tls.get() {

@@ -10,7 +10,7 @@ use hyper::client::conn::http1::SendRequest;
 use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 
-use super::OutboundBody;
+use super::{OutboundBody, SendFailed};
 use crate::limits;
 
 /// The sending end of a connection. Dropped, the connection is closed, also when the other side takes
@@ -99,20 +99,25 @@ impl Pool {
     }
 
     /// A place for one more connection of a party, which may have so many. An idle one makes room when there is none.
-    pub(super) fn place(self: &Arc<Self>, party: usize, most: usize) -> Option<Place> {
+    ///
+    /// # Errors
+    /// `OverLimit` when the party has all it may have, and `Busy` when all together have.
+    pub(super) fn place(self: &Arc<Self>, party: usize, most: usize) -> Result<Place, SendFailed> {
         let mut state = self.state.lock().expect("outbound pool");
         let own = state.by_party.get(&party).copied().unwrap_or(0);
         let full = state.connections >= self.connections_max.load(Ordering::Relaxed);
         if full || own >= most {
             let of_party = |idle: &Idle| idle.key.party == party;
             let own_idle = state.idle.iter().position(of_party);
-            let given_up = own_idle.or_else(|| (full && !state.idle.is_empty()).then_some(0))?;
+            let given_up = own_idle.or_else(|| (full && !state.idle.is_empty()).then_some(0));
+            let refused = if own >= most { SendFailed::OverLimit } else { SendFailed::Busy };
+            let given_up = given_up.ok_or(refused)?;
             // It is still counted until its task has ended: for a moment there is one too many.
             state.idle.remove(given_up);
         }
         state.connections += 1;
         *state.by_party.entry(party).or_default() += 1;
-        Some(Place { pool: self.clone(), party })
+        Ok(Place { pool: self.clone(), party })
     }
 
     /// The connection used last of those that are idle and still open.
