@@ -2,8 +2,8 @@
 //! for its turn: that guest is then told to step back, for who has come may want little.
 //!
 //! It is another thread that looks, the one that interrupts guests anyway. A loop's `epoll` can be polled
-//! itself: that takes nothing from it. Looked at is only a loop that is with such a guest, so that a loop
-//! which serves short requests is not looked at at all.
+//! itself: that takes nothing from it. Looked at is only a loop that has such guests, so that a loop which
+//! serves short requests is not looked at at all.
 
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
