@@ -28,19 +28,6 @@ fn ask(hob: &Hob, lines: &[&str], body: &str) -> Response {
     hob.exchange(request("/on/mirror", lines, body))
 }
 
-fn decoded(response: &Response) -> Vec<u8> {
-    let mut text = Vec::new();
-    let body = &response.body[..];
-    match response.header("content-encoding") {
-        Some("gzip") => flate2::read::GzDecoder::new(body).read_to_end(&mut text),
-        Some("br") => brotli::Decompressor::new(body, 4096).read_to_end(&mut text),
-        Some("zstd") => zstd::Decoder::new(body).expect("a decoder").read_to_end(&mut text),
-        _ => return response.body.clone(),
-    }
-    .expect("what the header says");
-    text
-}
-
 #[test]
 fn the_client_chooses_the_coding() {
     let hob = serve();
@@ -75,7 +62,7 @@ fn the_client_chooses_the_coding() {
             let answer = hob.exchange(request(target, &[&line, PLAIN], &text())).expect(200);
             assert_eq!(answer.header("content-encoding"), coding, "{accepts}");
             assert_eq!(answer.header("vary"), Some("accept-encoding"), "{accepts}");
-            assert!(decoded(&answer) == text().as_bytes(), "{accepts}");
+            assert!(answer.decoded() == text().as_bytes(), "{accepts}");
             assert!(coding.is_none() || answer.body.len() < 1000, "{accepts}");
         }
     }
@@ -95,7 +82,7 @@ fn a_whole_answer_has_the_length_of_what_is_sent() {
             let answer = ask(&hob, &lines, &body).expect(200);
             let length = answer.header("content-length").expect("a length");
             assert_eq!(length, answer.body.len().to_string());
-            assert!(decoded(&answer) == body.as_bytes());
+            assert!(answer.decoded() == body.as_bytes());
         }
     }
 }
@@ -279,7 +266,7 @@ fn a_streamed_answer_is_not_held_back() {
             body: received,
             ..hob.get("/on/hello")
         };
-        assert_eq!(decoded(&whole), sent.as_bytes());
+        assert_eq!(whole.decoded(), sent.as_bytes());
     }
 }
 
@@ -304,7 +291,7 @@ fn a_long_streamed_answer_comes_whole_and_one_that_breaks_off_does_not_look_whol
         let answer =
             hob.exchange(request("/on/mirror-stream", &[&accept, PLAIN], &long)).expect(200);
         assert_eq!(answer.header("content-encoding"), Some(coding));
-        assert!(decoded(&answer) == long.as_bytes());
+        assert!(answer.decoded() == long.as_bytes());
         for length in ["3000000", "4000000"] {
             let length = format!("x-answer-content-length: {length}");
             let lines = [&*accept, PLAIN, &length];
@@ -313,7 +300,7 @@ fn a_long_streamed_answer_comes_whole_and_one_that_breaks_off_does_not_look_whol
         }
         let length = format!("x-answer-content-length: {}", long.len());
         let right = hob.exchange(request("/on/mirror-stream", &[&accept, PLAIN, &length], &long));
-        assert!(decoded(&right.expect(200)) == long.as_bytes());
+        assert!(right.expect(200).decoded() == long.as_bytes());
     }
 }
 
@@ -332,7 +319,7 @@ fn a_streamed_answer_ends_when_its_length_is_there() {
         client.send(format!("{:x}\r\n{text}\r\n", text.len()));
         let answer = client.response().expect(200);
         assert_eq!(answer.header("content-encoding"), Some(coding));
-        assert!(decoded(&answer) == text.as_bytes());
+        assert!(answer.decoded() == text.as_bytes());
     }
 }
 

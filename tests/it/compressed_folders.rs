@@ -1,10 +1,8 @@
 //! `compress = true` of a route to a folder: which files are compressed, what names them then, and that
 //! a part of a file is one of the file itself.
 
-use std::fs;
-use std::io::Read;
-
 use crate::harness::{Client, Hob, Response, Scratch, Serve, guest};
+use std::fs;
 
 /// A folder that is served below `/s`, with its files compressed.
 struct Site {
@@ -57,19 +55,6 @@ fn ask(hob: &Hob, method: &str, target: &str, fields: &str) -> Response {
     exchange(&mut hob.client(), method, target, fields)
 }
 
-fn decoded(response: &Response) -> Vec<u8> {
-    let mut text = Vec::new();
-    let body = &response.body[..];
-    match response.header("content-encoding") {
-        Some("gzip") => flate2::read::GzDecoder::new(body).read_to_end(&mut text),
-        Some("br") => brotli::Decompressor::new(body, 4096).read_to_end(&mut text),
-        Some("zstd") => zstd::Decoder::new(body).expect("a decoder").read_to_end(&mut text),
-        _ => return response.body.clone(),
-    }
-    .expect("what the header says");
-    text
-}
-
 #[test]
 fn a_file_is_compressed_as_the_client_likes_it() {
     let Site { hob, folder: _folder } = site("");
@@ -89,7 +74,7 @@ fn a_file_is_compressed_as_the_client_likes_it() {
             let answer = exchange(&mut client, "GET", target, &fields).expect(200);
             assert_eq!(answer.header("content-encoding"), coding, "{target} {accepts}");
             assert_eq!(answer.header("vary"), Some("accept-encoding"), "{target} {accepts}");
-            assert!(decoded(&answer) == content.as_bytes(), "{target} {accepts}: other bytes");
+            assert!(answer.decoded() == content.as_bytes(), "{target} {accepts}: other bytes");
             let ranges = if coding.is_some() { None } else { Some("bytes") };
             assert_eq!(answer.header("accept-ranges"), ranges, "{target} {accepts}");
             assert!(
@@ -165,7 +150,7 @@ fn each_form_of_a_file_has_a_tag_and_is_not_sent_twice() {
         folder.file(target, "<p>other".repeat(1000));
         let fields = format!("if-none-match: {weak}\r\naccept-encoding: gzip\r\n");
         let other = ask(&hob, "GET", target, &fields).expect(200);
-        assert!(decoded(&other) == "<p>other".repeat(1000).as_bytes(), "{target}: other bytes");
+        assert!(other.decoded() == "<p>other".repeat(1000).as_bytes(), "{target}: other bytes");
     }
 }
 
@@ -192,7 +177,7 @@ fn a_part_is_one_of_the_file_as_it_lies_there() {
         for known in [weak.unwrap(), date.unwrap()] {
             let answer = part(&format!("if-range: {known}\r\n")).expect(200);
             assert_eq!(answer.header("content-encoding"), Some("gzip"), "{target} {known}");
-            assert!(decoded(&answer) == content.as_bytes(), "{target} {known}: other bytes");
+            assert!(answer.decoded() == content.as_bytes(), "{target} {known}: other bytes");
         }
         // Who takes no coding has no other form.
         let fields = format!("range: bytes=0-9\r\nif-range: {}\r\n", date.unwrap());
@@ -224,7 +209,7 @@ fn a_compressed_file_that_lies_there_is_sent_rather() {
     }
     let other = get("br");
     assert_eq!(other.header("content-encoding"), Some("br"));
-    assert!(decoded(&other) == page().as_bytes());
+    assert!(other.decoded() == page().as_bytes());
 }
 
 #[test]

@@ -73,6 +73,20 @@ pub(crate) struct Response {
 }
 
 impl Response {
+    /// The body without the coding that its header names.
+    pub(crate) fn decoded(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        let body = &self.body[..];
+        match self.header("content-encoding") {
+            Some("gzip") => flate2::read::GzDecoder::new(body).read_to_end(&mut text),
+            Some("br") => brotli::Decompressor::new(body, 4096).read_to_end(&mut text),
+            Some("zstd") => zstd::Decoder::new(body).expect("a decoder").read_to_end(&mut text),
+            _ => return self.body.clone(),
+        }
+        .expect("what the header says");
+        text
+    }
+
     /// The value of a header that comes once, or not at all.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
