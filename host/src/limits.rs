@@ -62,6 +62,11 @@ pub const FAULT_BYTES_MAX: usize = 2000;
 /// little beside other programs. Where cores are free it changes nothing.
 pub const NICENESS_BESIDE_LOOPS: i32 = 5;
 
+/// How far the thread that interrupts guests goes before the loops, where the process may ask for that: it has
+/// ten times the share of one, and uses little of that, some microseconds at a time and seldom more than once in
+/// [`TIME_BETWEEN_WANTED`].
+pub const TICKER_NICENESS: i32 = -10;
+
 /// How late, in nanoseconds, the kernel may wake the thread that interrupts guests, to wake others with it:
 /// as little as can be said, for a guest that is to step back has others wait.
 pub const TICKER_SLACK_NS: NonZeroU64 = NonZeroU64::MIN;
@@ -70,6 +75,10 @@ pub const TICKER_SLACK_NS: NonZeroU64 = NonZeroU64::MIN;
 /// are the kernel's default of some milliseconds, so that a loop that wakes need not wait for the end of one;
 /// and no shorter than a guest's, for each has a price.
 pub const LOOP_SLICE: Duration = SLICE;
+
+/// The same of threads that compute for long: the longest that Linux gives. With slices of its own length they
+/// would be over at any moment, and one of two such threads has the core in that moment, not a loop that wakes.
+pub const COMPUTING_SLICE: Duration = Duration::from_millis(100);
 
 /// The same of the thread that interrupts guests, which runs for some microseconds at a time: the shortest
 /// that Linux gives.

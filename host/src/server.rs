@@ -43,7 +43,7 @@ use crate::capabilities::Additions;
 use crate::config::Config;
 use crate::deployments::{Ledger, Store, StoreFault};
 use crate::engine::{Cache, ComponentFile, Engines, Ticker, TickerHandle};
-use crate::event_loop::{HostThreads, Lookout, Pending, Settle, give_way_to_loops};
+use crate::event_loop::{HostThreads, Lookout, Pending, Settle, compute_beside_loops};
 use crate::limits;
 use crate::observe::{
     HandlerMetrics, HostThreadMetrics, Line, Log, LoopMetrics, ServerMetrics, Timeline,
@@ -99,7 +99,7 @@ impl Code {
         let opened = Store::open(&config.deployments_folder(), config.admin.is_some());
         let (store, ledger, fault) = opened.map_err(StartError::Deployments)?;
         let mut code = Code {
-            engines: Engines::new(give_way_to_loops),
+            engines: Engines::new(compute_beside_loops),
             cache,
             additions,
             store,

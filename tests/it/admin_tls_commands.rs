@@ -52,7 +52,7 @@ fn a_deployment_over_https_trusts_whom_ca_names_and_no_one_else() {
     assert!(deployed.success, "{deployed:?}");
     assert_eq!(deployed.stderr, "");
     assert_eq!(server.greeting("fast-0-2"), "there");
-    let named = format!("https://localhost:{}/", server.admin.port());
+    let named = format!("HTTPS://localhost:{}/", server.admin.port());
     for arguments in [
         &["deployments"][..],
         &["deployments", "--handler", "fast-0-2"],

@@ -77,3 +77,27 @@ fn a_flood_of_short_requests_waits_for_its_turn_and_all_of_them_are_answered() {
         }
     }
 }
+
+/// Whether this process, and so one that it starts, may go before others: by its capabilities or by its limit.
+fn may_go_first() -> bool {
+    const CAP_SYS_NICE: u32 = 23;
+    let read = |file: &str| std::fs::read_to_string(format!("/proc/self/{file}")).expect("it runs");
+    let word = |file: &str, line: &str| {
+        let text = read(file);
+        let rest = text.lines().find_map(|one| one.strip_prefix(line)).expect("a line of it");
+        rest.split_whitespace().next().expect("a word").to_owned()
+    };
+    let capabilities = word("status", "CapEff:");
+    let capabilities = u64::from_str_radix(&capabilities, 16).expect("a number");
+    // `Max nice priority  SOFT  HARD`, where a niceness of -10 is a limit of 30.
+    let limit = word("limits", "Max nice priority");
+    capabilities >> CAP_SYS_NICE & 1 == 1 || limit.parse::<u32>().is_ok_and(|limit| limit >= 30)
+}
+
+#[test]
+fn the_thread_that_interrupts_guests_goes_before_the_loop_where_the_system_lets_it() {
+    let hob = Hob::serve(&guest("kitchen")).start();
+    let wanted = if may_go_first() { -10 } else { hob.niceness("hob")[0] };
+    // A thread has its name and its niceness by its own doing, a while after it was started.
+    hob.wait_for_metrics(|_| hob.niceness("epoch-ticker") == [wanted]);
+}

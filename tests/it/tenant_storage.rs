@@ -87,6 +87,8 @@ fn files_beyond_the_limit_are_refused_and_removal_makes_room() {
         assert_eq!(house.used(), 0);
         house.done(&of("write?path=a"), bytes(1024));
         house.full(&of("append?path=a"), "x");
+        house.full(&of("append?path=none"), "x");
+        assert_eq!(house.done(&of("list?path=/&limit=9"), "").lines().count(), 1);
         house.done(&of("remove?path=a"), "");
     }
 }

@@ -151,9 +151,10 @@ impl Operator {
 
     fn url(&self, path: &str) -> String {
         let address = self.admin.trim_end_matches('/');
-        match address.contains("://") {
-            true => format!("{address}{path}"),
-            false => format!("http://{address}{path}"),
+        // In lower case, for what it is decides what is trusted and what is warned of.
+        match address.split_once("://") {
+            Some((scheme, rest)) => format!("{}://{rest}{path}", scheme.to_ascii_lowercase()),
+            None => format!("http://{address}{path}"),
         }
     }
 

@@ -18,7 +18,9 @@ use super::residents::Residents;
 use super::workshop::Workshop;
 use crate::capabilities::{Additions, Extension, Waiting};
 use crate::engine::{Cache, Engines, Ticker};
-use crate::event_loop::{Bound, Clock, EventLoop, HostThreads, Lookout, Weight, give_way_to_loops};
+use crate::event_loop::{
+    Bound, Clock, EventLoop, HostThreads, Lookout, Weight, compute_beside_loops,
+};
 use crate::handlers::GuestLimits;
 use crate::limits;
 use crate::observe::{Log, Timeline};
@@ -141,7 +143,7 @@ impl HostBuilder {
             tenant.set_limits(limits);
         }
         let workshop = Arc::new(Workshop {
-            engines: Engines::new(give_way_to_loops),
+            engines: Engines::new(compute_beside_loops),
             cache,
             additions: self.additions,
             households: Mutex::new(households),

@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use super::priority::give_way_to_loops;
+use super::priority;
 use super::remote::{Refused, Settle};
 use super::turns::{Bound, Turns, Weight};
 use crate::limits;
@@ -149,7 +149,7 @@ impl HostThreads {
             .thread_name("host-thread")
             // One that is there need not be made in a bad moment.
             .thread_keep_alive(Duration::MAX)
-            .on_thread_start(give_way_to_loops)
+            .on_thread_start(priority::give_way_to_loops)
             .build()?;
         let runtime = owner.handle().clone();
         let jobs = Mutex::new(Jobs::new(threads));
@@ -371,6 +371,10 @@ impl Place {
 
     fn work(&self, job: Job) {
         let Job { work, queued, run, .. } = job;
+        match work.lane {
+            Lane::Quick => priority::work_briefly(),
+            Lane::Slow => priority::compute_for_long(),
+        }
         let begun = Instant::now();
         run(&|| {
             let ended = Instant::now();

@@ -39,7 +39,7 @@ pub use offload_threads::{
     OffloadJob, OffloadQueue, OffloadThreads, OffloadTicket, OffloadWork, Running, Stopped,
     thread_time,
 };
-pub use priority::give_way_to_loops;
+pub use priority::{compute_beside_loops, give_way_to_loops};
 pub use remote::{HeavyTurn, Pending, Refused, Remote, Settle};
 pub use tasks::TaskId;
 pub use timers::Sleep;

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::host_threads::HostThreads;
-use super::priority::give_way_to_loops;
+use super::priority::compute_beside_loops;
 use super::remote::Refused;
 use super::turns::Weight;
 use crate::observe::{Happening, ModuleMetrics, Timeline};
@@ -107,7 +107,7 @@ impl OffloadThreads {
         for number in 0..threads {
             let (inner, host_threads) = (inner.clone(), host_threads.clone());
             let serve = move || {
-                give_way_to_loops();
+                compute_beside_loops();
                 let _pool = host_threads.enter();
                 inner.serve(number);
             };

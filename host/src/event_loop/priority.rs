@@ -1,12 +1,18 @@
 //! Owns who goes first where a loop and the threads beside it share a core.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use crate::limits;
 
 /// Has the calling thread wake when it is due, and take the core from a loop as soon as it wakes, for good.
 /// It must want little of it.
+///
+/// One that has just run, be it for some microseconds, has had more than its share and waits; with a share that
+/// is many times a loop's it does not. For that the process must have `CAP_SYS_NICE`, or a limit that allows it
+/// (`RLIMIT_NICE`): without, it is late by some milliseconds now and then.
 pub(super) fn go_before_loops() {
+    let _ = rustix::process::setpriority_process(None, limits::TICKER_NICENESS);
     let _ = rustix::thread::set_current_timer_slack(Some(limits::TICKER_SLACK_NS));
     take_slices_of(limits::TICKER_SLICE);
 }
@@ -17,13 +23,42 @@ pub(super) fn go_before_what_computes() {
     take_slices_of(limits::LOOP_SLICE);
 }
 
-/// The kernel lets a thread that runs go on for a slice of its own, of some milliseconds, before one that
-/// wakes has its turn, unless that one's slices are shorter
-/// ([EEVDF](https://docs.kernel.org/scheduler/sched-eevdf.html), Linux 6.12 and later). The share of the core
-/// that each has in the end stays what it was.
+/// Has the calling thread give way to the loops, and compute, for good.
+pub fn compute_beside_loops() {
+    give_way_to_loops();
+    compute_for_long();
+}
+
+/// Has the calling thread leave the core to any other that wakes, until it is to work briefly: what it does
+/// takes long anyway.
+pub(super) fn compute_for_long() {
+    take_slices_of(limits::COMPUTING_SLICE);
+}
+
+/// Has the calling thread have the kernel's usual slices again.
+pub(super) fn work_briefly() {
+    take_slices_of(USUAL);
+}
+
+/// The kernel's own choice, some milliseconds.
+const USUAL: Duration = Duration::ZERO;
+
+thread_local! {
+    /// The slices that the thread has asked for last.
+    static SLICES: Cell<Duration> = const { Cell::new(USUAL) };
+}
+
+/// The kernel lets a thread that runs go on for a slice of its own before one that wakes has its turn, unless
+/// that one's slice would be over before those of all others that wait
+/// ([EEVDF](https://docs.kernel.org/scheduler/sched-eevdf.html), Linux 6.12 and later). So a shorter slice has
+/// the core sooner, and a longer one leaves it sooner; the share of it that each has in the end stays what it
+/// was.
 ///
 /// A system that refuses leaves the thread as it is, which is right and only slower.
 fn take_slices_of(slice: Duration) {
+    if SLICES.replace(slice) == slice {
+        return;
+    }
     let attributes = libc::sched_attr {
         size: size_of::<libc::sched_attr>() as u32,
         sched_policy: libc::SCHED_OTHER as u32,

@@ -64,8 +64,32 @@ pub(super) fn read_range(
 
 pub(super) fn append(files: &Files, path: &str, data: &[u8]) -> Result<(), Error> {
     let (folder, path) = (&*files.folder, inside(path));
+    let length = data.len() as u64;
+    // Before a file is made: what cannot be kept leaves none.
+    files.storage.take(length)?;
+    let opened = open_to_append(folder, path);
+    let Opened { mut file, size, is_new } =
+        opened.inspect_err(|_| files.storage.give_back(length))?;
+    if let Err(error) = file.write_all(data) {
+        // A full disk leaves no half of a record.
+        file.set_len(size)?;
+        files.storage.give_back(length);
+        return Err(error.into());
+    }
+    file.sync_data()?;
+    if is_new { sync_parent(folder, path) } else { Ok(()) }
+}
+
+/// A file at whose end only one writes.
+struct Opened {
+    file: File,
+    size: u64,
+    is_new: bool,
+}
+
+fn open_to_append(folder: &Dir, path: &Path) -> Result<Opened, Error> {
     let options = waiting_for_nothing(OpenOptions::new().append(true));
-    let (mut file, is_new) = match folder.open_with(path, &options) {
+    let (file, is_new) = match folder.open_with(path, &options) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             (folder.open_with(path, options.clone().create(true))?, true)
         }
@@ -78,16 +102,8 @@ pub(super) fn append(files: &Files, path: &str, data: &[u8]) -> Result<(), Error
     // The lock goes with the file.
     rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive)
         .map_err(std::io::Error::from)?;
-    let before = file.metadata()?.len();
-    files.storage.take(data.len() as u64)?;
-    if let Err(error) = file.write_all(data) {
-        // A full disk leaves no half of a record.
-        file.set_len(before)?;
-        files.storage.give_back(data.len() as u64);
-        return Err(error.into());
-    }
-    file.sync_data()?;
-    if is_new { sync_parent(folder, path) } else { Ok(()) }
+    let size = file.metadata()?.len();
+    Ok(Opened { file, size, is_new })
 }
 
 pub(super) fn list(
