@@ -96,7 +96,7 @@ fn may_go_first() -> bool {
 
 #[test]
 fn the_thread_that_interrupts_guests_goes_before_the_loop_where_the_system_lets_it() {
-    let hob = Hob::serve(&guest("kitchen")).start();
+    let hob = Serve::new([guest("kitchen-0-2")]).start();
     let wanted = if may_go_first() { -10 } else { hob.niceness("hob")[0] };
     // A thread has its name and its niceness by its own doing, a while after it was started.
     hob.wait_for_metrics(|_| hob.niceness("epoch-ticker") == [wanted]);

@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::task::{Context, Wake, Waker};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, available_parallelism};
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
@@ -23,6 +23,7 @@ use super::host_threads::HostThreads;
 use super::priority::compute_beside_loops;
 use super::remote::Refused;
 use super::turns::Weight;
+use crate::limits;
 use crate::observe::{Happening, ModuleMetrics, Timeline};
 use schedule::{Next, Schedule, Start, Task, TaskKey};
 
@@ -88,6 +89,11 @@ struct Inner {
     schedule: Mutex<Schedule>,
     /// Told when there is work for a thread that rests.
     work: Condvar,
+    /// Set when there is work for the one that is alert.
+    is_called: AtomicBool,
+    /// How long a thread without work is alert before it rests. Not at all with one core, where no work comes
+    /// while it looks.
+    alertness: Duration,
     timeline: Timeline,
 }
 
@@ -102,7 +108,11 @@ impl OffloadThreads {
         timeline: Timeline,
     ) -> io::Result<Self> {
         let (schedule, work) = (Mutex::default(), Condvar::new());
-        let inner = Arc::new(Inner { schedule, work, timeline });
+        let has_cores = available_parallelism().is_ok_and(|cores| cores.get() > 1);
+        let alertness = if has_cores { limits::OFFLOAD_ALERTNESS } else { Duration::ZERO };
+        let inner =
+            Inner { schedule, work, is_called: AtomicBool::new(false), alertness, timeline };
+        let inner = Arc::new(inner);
         let mut started = OffloadThreads { inner: inner.clone(), threads: Vec::new() };
         for number in 0..threads {
             let (inner, host_threads) = (inner.clone(), host_threads.clone());
@@ -152,7 +162,7 @@ impl OffloadQueue {
         schedule.check_room(self.party)?;
         let task = Task::of_job(work, stopped.clone(), make());
         let key = schedule.submit(self.party, task, wait);
-        self.inner.tell(&schedule);
+        self.inner.tell(&mut schedule);
         drop(schedule);
         Ok(OffloadTicket { inner: self.inner.clone(), key, stopped })
     }
@@ -162,7 +172,7 @@ impl OffloadQueue {
     pub fn tend(&self, running: Running) {
         let mut schedule = self.inner.lock();
         schedule.tend(self.party, running);
-        self.inner.tell(&schedule);
+        self.inner.tell(&mut schedule);
     }
 }
 
@@ -172,7 +182,7 @@ impl OffloadTicket {
         self.stopped.set();
         let mut schedule = self.inner.lock();
         let dropped = schedule.stop(self.key);
-        self.inner.tell(&schedule);
+        self.inner.tell(&mut schedule);
         drop(schedule);
         drop(dropped);
     }
@@ -198,7 +208,7 @@ impl Wake for TaskWaker {
     fn wake_by_ref(self: &Arc<Self>) {
         let mut schedule = self.inner.lock();
         schedule.wake(self.key);
-        self.inner.tell(&schedule);
+        self.inner.tell(&mut schedule);
     }
 }
 
@@ -207,9 +217,14 @@ impl Inner {
         self.schedule.lock().expect("offload schedule")
     }
 
-    /// Wakes a thread that rests, if there is something to do.
-    fn tell(&self, schedule: &Schedule) {
-        if schedule.has_work_for_another() {
+    /// Calls a thread that is alert, or wakes one that rests, if there is something to do.
+    fn tell(&self, schedule: &mut Schedule) {
+        if !schedule.has_work() {
+            return;
+        }
+        if std::mem::take(&mut schedule.has_alert) {
+            self.is_called.store(true, Ordering::Relaxed);
+        } else if schedule.resting > 0 {
             self.work.notify_one();
         }
     }
@@ -218,6 +233,7 @@ impl Inner {
     /// whatever the time: what it waited for is here.
     fn serve(self: &Arc<Self>, thread: usize) {
         let mut schedule = self.lock();
+        let mut has_worked = false;
         loop {
             let next = schedule.next();
             let late = schedule.take_late(Instant::now());
@@ -225,9 +241,13 @@ impl Inner {
                 if schedule.is_closed() {
                     return;
                 }
-                schedule = self.rest(schedule);
+                // One is enough to look out for what comes next.
+                let may_be_alert = !self.alertness.is_zero() && !schedule.has_alert;
+                let is_alert = std::mem::take(&mut has_worked) && may_be_alert;
+                schedule = if is_alert { self.stay_alert(schedule) } else { self.rest(schedule) };
                 continue;
             }
+            has_worked = true;
             drop(schedule);
             for job in late {
                 unwinding(|| job.expire());
@@ -272,6 +292,26 @@ impl Inner {
             let what = Happening::Offloaded { module, thread };
             self.timeline.add(request, begun, Instant::now(), what);
         }
+    }
+
+    /// Looks out for work for a while: to be woken takes longer than many a job, and who has had one done may
+    /// well have the next.
+    fn stay_alert<'a>(
+        &'a self,
+        mut schedule: MutexGuard<'a, Schedule>,
+    ) -> MutexGuard<'a, Schedule> {
+        schedule.has_alert = true;
+        self.is_called.store(false, Ordering::Relaxed);
+        drop(schedule);
+        let begun = Instant::now();
+        while !self.is_called.load(Ordering::Relaxed) && begun.elapsed() < self.alertness {
+            std::hint::spin_loop();
+        }
+        let mut schedule = self.lock();
+        if !self.is_called.load(Ordering::Relaxed) {
+            schedule.has_alert = false;
+        }
+        schedule
     }
 
     /// Waits for work, or for the first job whose time to wait is over.

@@ -44,8 +44,8 @@ pub(super) fn work_briefly() {
 const USUAL: Duration = Duration::ZERO;
 
 thread_local! {
-    /// The slices that the thread has asked for last.
-    static SLICES: Cell<Duration> = const { Cell::new(USUAL) };
+    /// The slices that the thread has asked for last. Before that they are those of the thread that made it.
+    static SLICES: Cell<Option<Duration>> = const { Cell::new(None) };
 }
 
 /// The kernel lets a thread that runs go on for a slice of its own before one that wakes has its turn, unless
@@ -56,7 +56,7 @@ thread_local! {
 ///
 /// A system that refuses leaves the thread as it is, which is right and only slower.
 fn take_slices_of(slice: Duration) {
-    if SLICES.replace(slice) == slice {
+    if SLICES.replace(Some(slice)) == Some(slice) {
         return;
     }
     let attributes = libc::sched_attr {

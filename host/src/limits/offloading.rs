@@ -17,6 +17,10 @@ pub const OFFLOAD_BEGUN_MAX: usize = 128;
 /// computes for a millisecond does not wait long behind those of ten tenants.
 pub const OFFLOAD_SLICE: Duration = Duration::from_millis(5);
 
+/// How long a thread that has done all its work looks out for more before it rests: some times what it takes to
+/// wake one on another core, and so little that it is no load.
+pub const OFFLOAD_ALERTNESS: Duration = Duration::from_micros(50);
+
 /// A job keeps its place among its own tenant's until it has computed this long. To share each slice
 /// among all of them would have all of them end late.
 pub const OFFLOAD_TURN: Duration = Duration::from_millis(50);

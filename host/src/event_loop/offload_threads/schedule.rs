@@ -37,6 +37,8 @@ pub(super) struct Schedule {
     deadlines: BTreeSet<(Instant, usize)>,
     /// Threads that wait for work.
     pub(super) resting: usize,
+    /// Whether a thread looks out for work by itself, and has not been called.
+    pub(super) has_alert: bool,
     is_closed: bool,
 }
 
@@ -351,8 +353,8 @@ impl Schedule {
     }
 
     /// Whether a thread that rests is of use.
-    pub(super) fn has_work_for_another(&self) -> bool {
-        self.resting > 0 && !self.turns.is_empty()
+    pub(super) fn has_work(&self) -> bool {
+        !self.turns.is_empty()
     }
 
     pub(super) fn is_closed(&self) -> bool {
