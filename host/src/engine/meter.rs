@@ -22,6 +22,8 @@ pub struct Meter {
     poll_started: AtomicU64,
     /// Nanoseconds after `base` up to which the poll under way has been charged to someone.
     charged_until: AtomicU64,
+    /// Nanoseconds of the polls before that one, which no one has been charged with.
+    uncharged: AtomicU64,
     /// Nanoseconds on the loop, the poll under way not included, since the last reset.
     used: AtomicU64,
     /// Whether the poll under way, or the last, ended because the slice was used up.
@@ -98,6 +100,7 @@ impl Meter {
             ticker,
             poll_started: AtomicU64::new(0),
             charged_until: AtomicU64::new(0),
+            uncharged: AtomicU64::new(0),
             used: AtomicU64::new(0),
             is_interrupted: AtomicBool::new(false),
             limit: AtomicU64::new(limit.as_nanos() as u64),
@@ -123,7 +126,10 @@ impl Meter {
         let ticking = self.ticker.ticking();
         let outcome = poll();
         drop(ticking);
-        let took = self.now() - started;
+        let ended = self.now();
+        let took = ended - started;
+        let since = started.max(self.charged_until.load(Ordering::Relaxed));
+        self.uncharged.fetch_add(ended.saturating_sub(since), Ordering::Relaxed);
         self.used.fetch_add(took, Ordering::Relaxed);
         (outcome, started, took)
     }
@@ -164,13 +170,16 @@ impl Meter {
         Ok(if used_up { Slice::UsedUp } else { Slice::GoesOn })
     }
 
-    /// Time of the poll under way that has not been asked for before: what the task that is
-    /// interrupted now has held the loop for, as far as the epoch can tell.
+    /// Time that has not been asked for before: what the task that is interrupted now is charged with. That is
+    /// its poll under way; and, for it may run for less than a tick each time and always end before it is
+    /// interrupted, a tick of the polls before that, if there was so much.
     pub fn uncharged(&self) -> Duration {
         let now = self.now();
         let since = self.charged_until.swap(now, Ordering::Relaxed);
-        let since = since.max(self.poll_started.load(Ordering::Relaxed));
-        Duration::from_nanos(now - since)
+        let under_way = now.saturating_sub(since.max(self.poll_started.load(Ordering::Relaxed)));
+        let before = self.uncharged.swap(0, Ordering::Relaxed);
+        let tick = limits::EPOCH_TICK.as_nanos() as u64;
+        Duration::from_nanos(under_way.max((under_way + before).min(tick)))
     }
 
     fn now(&self) -> u64 {
