@@ -111,7 +111,9 @@ fn a_guest_that_answers_and_then_writes_without_end_is_cut_at_its_limit() {
         assert!(!end.ends_with(b"0\r\n\r\n"), "{name}: the end of a whole body");
         let access = hob.wait_for_access(&format!("/{name}/endless"));
         assert_eq!(access["ended"], "cut", "{access}");
-        assert!(access["on_loop_us"].as_u64() >= Some(500_000), "{access}");
+        // Where several could share an instance, the limit counts what is sampled and the line what the polls took.
+        let least = if name.ends_with(".shared") { 400_000 } else { 500_000 };
+        assert!(access["on_loop_us"].as_u64() >= Some(least), "{access}");
         let broken =
             hob.wait_for_line(|line| line["event"] == "body-broken" && line["id"] == access["id"]);
         assert_eq!(broken["detail"], "CpuLimit", "{broken}");
