@@ -352,8 +352,16 @@ impl Place {
     /// many a job does.
     fn run(mut self, first: Job) {
         let mut next = Some(first);
+        // What the thread did before is not known.
+        let mut lane = None;
         while let Some(job) = next {
             self.slow_of = job.slow_of();
+            if lane.replace(job.work.lane) != Some(job.work.lane) {
+                match job.work.lane {
+                    Lane::Quick => priority::work_briefly(),
+                    Lane::Slow => priority::compute_for_long(),
+                }
+            }
             self.work(job);
             let mut jobs = self.pool.inner.jobs.lock().expect("host threads' jobs");
             if let Some(party) = self.slow_of.take() {
@@ -371,10 +379,6 @@ impl Place {
 
     fn work(&self, job: Job) {
         let Job { work, queued, run, .. } = job;
-        match work.lane {
-            Lane::Quick => priority::work_briefly(),
-            Lane::Slow => priority::compute_for_long(),
-        }
         let begun = Instant::now();
         run(&|| {
             let ended = Instant::now();

@@ -1,6 +1,5 @@
 //! Owns who goes first where a loop and the threads beside it share a core.
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use crate::limits;
@@ -43,11 +42,6 @@ pub(super) fn work_briefly() {
 /// The kernel's own choice, some milliseconds.
 const USUAL: Duration = Duration::ZERO;
 
-thread_local! {
-    /// The slices that the thread has asked for last. Before that they are those of the thread that made it.
-    static SLICES: Cell<Option<Duration>> = const { Cell::new(None) };
-}
-
 /// The kernel lets a thread that runs go on for a slice of its own before one that wakes has its turn, unless
 /// that one's slice would be over before those of all others that wait
 /// ([EEVDF](https://docs.kernel.org/scheduler/sched-eevdf.html), Linux 6.12 and later). So a shorter slice has
@@ -56,9 +50,6 @@ thread_local! {
 ///
 /// A system that refuses leaves the thread as it is, which is right and only slower.
 fn take_slices_of(slice: Duration) {
-    if SLICES.replace(Some(slice)) == Some(slice) {
-        return;
-    }
     let attributes = libc::sched_attr {
         size: size_of::<libc::sched_attr>() as u32,
         sched_policy: libc::SCHED_OTHER as u32,
