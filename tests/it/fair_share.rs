@@ -78,20 +78,11 @@ fn a_flood_of_short_requests_waits_for_its_turn_and_all_of_them_are_answered() {
     }
 }
 
-/// Whether this process, and so one that it starts, may go before others: by its capabilities or by its limit.
+/// Whether the system lets a thread of this process, and so of one that it starts, go before others: tried, on one
+/// that ends then.
 fn may_go_first() -> bool {
-    const CAP_SYS_NICE: u32 = 23;
-    let read = |file: &str| std::fs::read_to_string(format!("/proc/self/{file}")).expect("it runs");
-    let word = |file: &str, line: &str| {
-        let text = read(file);
-        let rest = text.lines().find_map(|one| one.strip_prefix(line)).expect("a line of it");
-        rest.split_whitespace().next().expect("a word").to_owned()
-    };
-    let capabilities = word("status", "CapEff:");
-    let capabilities = u64::from_str_radix(&capabilities, 16).expect("a number");
-    // `Max nice priority  SOFT  HARD`, where a niceness of -10 is a limit of 30.
-    let limit = word("limits", "Max nice priority");
-    capabilities >> CAP_SYS_NICE & 1 == 1 || limit.parse::<u32>().is_ok_and(|limit| limit >= 30)
+    let tried = std::thread::spawn(|| rustix::process::setpriority_process(None, -10).is_ok());
+    tried.join().expect("the thread ends")
 }
 
 #[test]

@@ -352,7 +352,7 @@ impl Schedule {
         self.deadlines.first().map(|(deadline, _)| *deadline)
     }
 
-    /// Whether a thread that rests is of use.
+    /// Whether a party waits for its turn.
     pub(super) fn has_work(&self) -> bool {
         !self.turns.is_empty()
     }
