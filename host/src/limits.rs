@@ -91,6 +91,10 @@ pub const HOST_JOBS_MAX: usize = 4096;
 /// Jobs of one tenant among them, so that one that floods leaves room for the others.
 pub const HOST_JOBS_PER_QUEUE_MAX: usize = 1024;
 
+/// How long a host thread that has nothing to do waits for another job before it goes back to the runtime,
+/// where what others ask of it, such as `wasmtime-wasi`, may have it.
+pub const HOST_THREAD_RESTS: Duration = Duration::from_millis(5);
+
 /// Event loops in one process. Beyond the number of cores they only take turns.
 /// Each has a socket, and those of all loops are handed over in one message.
 pub const LOOPS_MAX: usize = 128;

@@ -55,6 +55,55 @@ fn a_job_that_panics_is_reported_and_its_thread_serves_the_next() {
 }
 
 #[test]
+fn jobs_that_come_when_a_thread_is_about_to_rest_no_longer_are_done() {
+    for threads in [1, 2, 4] {
+        let queue = pool(threads);
+        let mut event_loop = event_loop();
+        let remote = event_loop.remote();
+        let done = event_loop
+            .run(async move {
+                let mut done = 0;
+                for round in 0..60 {
+                    let some = (0..round % 7).map(|_| remote.host_thread(&queue, QUICK, || 1));
+                    for job in some.collect::<Vec<_>>() {
+                        done += job.await.expect("the job ran");
+                    }
+                    // From just before the end of their rest to just after it.
+                    let pause =
+                        limits::HOST_THREAD_RESTS + Duration::from_micros(50) * (round % 20);
+                    remote.sleep_until(Instant::now() + pause - Duration::from_micros(500)).await;
+                }
+                done
+            })
+            .expect("the loop runs");
+        assert_eq!(done, (0..60).map(|round| round % 7).sum::<u32>(), "{threads} threads");
+    }
+}
+
+#[test]
+fn threads_that_rest_leave_one_to_what_others_ask_of_the_runtime() {
+    let host_threads = host_threads(2);
+    let queue = host_threads.queue(Weight::default(), Bound::default());
+    let mut event_loop = event_loop();
+    let remote = event_loop.remote();
+    let _entered = host_threads.enter();
+    let (ours, theirs) = event_loop
+        .run(async move {
+            let both = Arc::new(Barrier::new(2));
+            let meet = || {
+                let both = both.clone();
+                remote.host_thread(&queue, QUICK, move || both.wait().is_leader())
+            };
+            let (one, other) = (meet(), meet());
+            let ours = one.await.expect("a job ran") != other.await.expect("a job ran");
+            // Both threads have had a job, and one of them rests now.
+            (ours, tokio::task::spawn_blocking(|| 7).await.expect("it ran"))
+        })
+        .expect("the loop runs");
+    assert_eq!((ours, theirs), (true, 7));
+}
+
+#[test]
 fn slow_work_leaves_threads_for_quick_work() {
     let queue = pool(4);
     let mut event_loop = event_loop();

@@ -4,6 +4,9 @@
 //! its file work on the runtime it finds around it, so that work and ours share the same threads
 //! and the same bound. This is the only file that names tokio's runtime.
 //!
+//! A thread that has done its jobs rests for a moment before it goes back to the runtime: one that rests is woken
+//! with no lock held, and one that the runtime wakes has to wait for the runtime's lock first.
+//!
 //! # Whose turn it is
 //! Jobs come through queues of bounded length, one for each party that is to have its share. A
 //! thread that is free takes the next job of the next queue, by the parties' weights, quick ones first. Slow ones are never
@@ -14,7 +17,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::priority;
@@ -80,6 +83,8 @@ struct Inner {
     metrics: Arc<HostThreadMetrics>,
     timeline: Timeline,
     jobs: Mutex<Jobs>,
+    /// Told when a job is handed to a thread that rests.
+    handed: Condvar,
 }
 
 struct Job {
@@ -116,6 +121,11 @@ struct Jobs {
     /// Whether the job begun last was a slow one.
     slow_was_last: bool,
     waiting: usize,
+    /// Threads that rest, and that may: see [`Place::rest`].
+    resting: usize,
+    resting_max: usize,
+    /// Jobs and places for those of them that were told so.
+    handed: VecDeque<(Job, usize)>,
     parties: Vec<Party>,
     /// Parties that want their share of slow work.
     rivals: usize,
@@ -152,8 +162,8 @@ impl HostThreads {
             .on_thread_start(priority::give_way_to_loops)
             .build()?;
         let runtime = owner.handle().clone();
-        let jobs = Mutex::new(Jobs::new(threads));
-        let inner = Inner { runtime, owner: Some(owner), metrics, timeline, jobs };
+        let (jobs, handed) = (Mutex::new(Jobs::new(threads)), Condvar::new());
+        let inner = Inner { runtime, owner: Some(owner), metrics, timeline, jobs, handed };
         Ok(HostThreads { inner: Arc::new(inner) })
     }
 
@@ -235,8 +245,15 @@ impl HostQueue {
         jobs.push(Job { work, party: self.index, queued: Instant::now(), run });
         let begun = jobs.begin();
         self.pool.note_waiting(&jobs);
-        drop(jobs);
-        if let Some((job, thread)) = begun {
+        let Some((job, thread)) = begun else { return };
+        if jobs.resting > 0 {
+            jobs.resting -= 1;
+            jobs.handed.push_back((job, thread));
+            // A thread that wakes may have the core at once, and must not wait for the lock.
+            drop(jobs);
+            self.pool.inner.handed.notify_one();
+        } else {
+            drop(jobs);
             self.pool.start(job, thread);
         }
     }
@@ -258,6 +275,10 @@ impl Jobs {
             slow_running: 0,
             slow_was_last: false,
             waiting: 0,
+            resting: 0,
+            // One is left to what others ask of the runtime.
+            resting_max: threads.saturating_sub(1),
+            handed: VecDeque::new(),
             parties: Vec::new(),
             rivals: 0,
             quick_turns: Turns::default(),
@@ -363,17 +384,47 @@ impl Place {
                 }
             }
             self.work(job);
-            let mut jobs = self.pool.inner.jobs.lock().expect("host threads' jobs");
-            if let Some(party) = self.slow_of.take() {
-                jobs.end_slow(party);
+            next = self.next();
+        }
+    }
+
+    /// The next job, if the thread is not to go back to the runtime.
+    fn next(&mut self) -> Option<Job> {
+        let inner = self.pool.inner.clone();
+        let mut jobs = inner.jobs.lock().expect("host threads' jobs");
+        if let Some(party) = self.slow_of.take() {
+            jobs.end_slow(party);
+        }
+        let next = jobs.next();
+        self.pool.note_waiting(&jobs);
+        if next.is_some() {
+            return next;
+        }
+        // Under the same lock, so that who comes now finds the thread free.
+        jobs.busy[self.thread] = false;
+        self.thread = usize::MAX;
+        self.rest(jobs, &inner.handed)
+    }
+
+    /// Waits a little for another job. All but one thread may do so at once, for what others ask of the runtime
+    /// is not done meanwhile by those that rest.
+    fn rest(&mut self, mut jobs: MutexGuard<'_, Jobs>, handed: &Condvar) -> Option<Job> {
+        if jobs.resting == jobs.resting_max {
+            return None;
+        }
+        jobs.resting += 1;
+        let until = Instant::now() + limits::HOST_THREAD_RESTS;
+        loop {
+            if let Some((job, thread)) = jobs.handed.pop_front() {
+                self.thread = thread;
+                return Some(job);
             }
-            next = jobs.next();
-            self.pool.note_waiting(&jobs);
-            if next.is_none() {
-                // Under the same lock, so that who comes now finds the thread free.
-                jobs.busy[self.thread] = false;
-                self.thread = usize::MAX;
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                jobs.resting -= 1;
+                return None;
             }
+            jobs = handed.wait_timeout(jobs, left).expect("host threads' jobs").0;
         }
     }
 
