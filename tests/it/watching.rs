@@ -2,10 +2,16 @@
 //! developer.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
-use crate::harness::{Hob, PATIENCE, Response, Scratch, compile_cache, get, greeter, guest, hob};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+use crate::harness::{
+    Guest, Hob, PATIENCE, Response, Scratch, compile_cache, component, get, greeter, guest, hob,
+    run,
+};
 
 fn start(scratch: &Scratch, arguments: &[&str]) -> Hob {
     let mut command = hob();
@@ -65,6 +71,30 @@ fn a_component_in_a_watched_folder_is_served_swapped_and_gone_with_its_file() {
     ask_until(&server, &get("/two/hello"), says("other"));
     fs::remove_file(&file).expect("a file");
     ask_until(&server, &get("/one/hello"), |answer| answer.status == 404);
+}
+
+#[test]
+fn what_changes_while_a_server_starts_is_served_when_it_has_started() {
+    let scratch = Scratch::new();
+    let own = scratch.file("own.wasm", greeter("fast-0-2", "first"));
+    let whole = scratch.file("whole", fs::read(component("fast-0-2")).expect("a component"));
+    // The server comes to this file when it has read the one before.
+    let late = scratch.join("late.wasm");
+    mknodat(CWD, &late, FileType::Fifo, Mode::RWXU, 0).expect("a pipe");
+    let text = Guest::of("own", &own).toml() + &Guest::of("late", &late).toml();
+    let file = scratch.file("hob.toml", text);
+    let server = std::thread::scope(|scope| {
+        let server =
+            scope.spawn(|| start(&scratch, &["serve", "--watch", file.to_str().expect("UTF-8")]));
+        let mut pipe = fs::OpenOptions::new().write(true).open(&late).expect("a reader");
+        fs::write(&own, greeter("fast-0-2", "secon")).expect("a file");
+        fs::rename(&whole, &late).expect("a rename");
+        pipe.write_all(&fs::read(&late).expect("a file")).expect("a reader");
+        drop(pipe);
+        server.join().expect("a server")
+    });
+    ask_until(&server, &get("/own/hello"), |answer| answer.text().contains("secon"));
+    server.expect_hello("late");
 }
 
 #[test]
