@@ -35,20 +35,20 @@ impl Service {
         let cache = self.options.cache()?;
         // First: what changes while the rest is read and compiled is not missed.
         let watch = self.watched.take().map(Watch::begin);
-        let build = |config: &Config| {
+        let build = |config: &mut Config| {
             Code::build(config, cache.clone(), Additions::default(), |component| {
                 eprintln!("hob: compiling {}", component.path.display());
             })
         };
-        let first = self.config().and_then(|config| Ok((build(&config)?, config)));
+        let first = self.config().and_then(|mut config| Ok((build(&mut config)?, config)));
         let mut is_unfit = false;
         let (code, config) = match first {
             Ok(first) => first,
             Err(error) if self.is_for_developers => {
                 is_unfit = true;
                 eprintln!("hob: {error:#}");
-                let config = self.complete(Config::default())?;
-                (build(&config)?, config)
+                let mut config = self.complete(Config::default())?;
+                (build(&mut config)?, config)
             }
             Err(error) => return Err(error),
         };
