@@ -76,9 +76,11 @@ pub struct Config {
     pub trust: Option<PathBuf>,
     /// Whether clients are told why nothing new can be served: for developers.
     pub tells_failures: bool,
-    /// Whether a handler that cannot be served is left out when all is read again, and keeps nothing else from
-    /// being served: for a folder into which files are put one by one.
+    /// Whether a handler that cannot be served is left out, and keeps nothing else from being served: for a
+    /// folder into which files are put one by one.
     pub leaves_out: bool,
+    /// What is wrong with files in it that are no handlers.
+    pub left_out: Vec<String>,
     /// What is asked of those who deploy.
     pub deploy: DeployConfig,
     /// The handlers.
@@ -116,6 +118,7 @@ impl Default for Config {
             trust: None,
             tells_failures: false,
             leaves_out: false,
+            left_out: Vec::new(),
             deploy: DeployConfig::default(),
             handlers: Vec::new(),
             variants: Vec::new(),
@@ -375,6 +378,7 @@ impl Checker<'_> {
             trust: trust.map(|trust| self.folder().join(trust)),
             tells_failures: defaults.tells_failures,
             leaves_out: defaults.leaves_out,
+            left_out: defaults.left_out,
             deploy: self.deploy(file.deploy),
             handlers,
             variants: routed.variants,

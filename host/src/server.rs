@@ -4,6 +4,7 @@
 mod access;
 mod answer;
 mod assembly;
+mod code;
 mod compression;
 mod control;
 mod cors;
@@ -23,6 +24,7 @@ mod redirect;
 mod routing;
 mod seat;
 mod serving;
+mod set_aside;
 mod snapshot;
 mod start;
 mod status;
@@ -41,24 +43,23 @@ use std::time::Instant;
 
 use crate::capabilities::Additions;
 use crate::config::Config;
-use crate::deployments::{Ledger, Store, StoreFault};
-use crate::engine::{Cache, ComponentFile, Engines, Ticker, TickerHandle};
-use crate::event_loop::{HostThreads, Lookout, Pending, Settle, compute_beside_loops};
+use crate::engine::{Ticker, TickerHandle};
+use crate::event_loop::{HostThreads, Lookout, Pending, Settle};
 use crate::limits;
 use crate::observe::{
     HandlerMetrics, HostThreadMetrics, Line, Log, LoopMetrics, ServerMetrics, Timeline,
 };
 use crate::wire::{CertificateFiles, Identity, Tls};
 use assembly::Assembly;
-use control::{Desk, Previews, control};
+use control::{Desk, control};
 use descriptors::connections_allowed;
 use handover::{Sockets, Successors};
 use listeners::Listeners;
-use notice::PassedOver;
 use seat::{Seat, SecondListener};
 use snapshot::Snapshot;
 use swap::{Loops, door};
 
+pub use code::Code;
 pub use control::{Control, ReadConfig};
 pub use deployed::{Builder, Deployed, Files};
 pub use descriptors::raise_descriptor_limit;
@@ -66,94 +67,6 @@ pub(crate) use ground::{OfLoop, Own, guest_context};
 pub(crate) use household::{Household, Households};
 pub use notice::Notice;
 pub use start::StartError;
-
-/// What is to be served, compiled and linked.
-pub struct Code {
-    engines: Engines,
-    cache: Cache,
-    additions: Additions,
-    store: Store,
-    ledger: Ledger,
-    /// Why nothing can be deployed, if so.
-    fault: Option<StoreFault>,
-    /// The versions that are not whole.
-    passed_over: Vec<PassedOver>,
-    /// The configuration with the versions that were deployed.
-    whole: Config,
-    deployed: Deployed,
-}
-
-impl Code {
-    /// Reads, compiles and links every file of a configuration, or of each handler the version that was
-    /// deployed last. Handlers may import what is added. `compiling` is told of each file whose compiled
-    /// code is not in the cache.
-    ///
-    /// # Errors
-    /// For the first that cannot be served.
-    pub fn build(
-        config: &Config,
-        cache: Cache,
-        additions: Additions,
-        mut compiling: impl FnMut(&ComponentFile),
-    ) -> Result<Self, StartError> {
-        let opened = Store::open(&config.deployments_folder(), config.admin.is_some());
-        let (store, ledger, fault) = opened.map_err(StartError::Deployments)?;
-        let mut code = Code {
-            engines: Engines::new(compute_beside_loops),
-            cache,
-            additions,
-            store,
-            ledger,
-            fault,
-            passed_over: Vec::new(),
-            whole: Config::default(),
-            deployed: Deployed::default(),
-        };
-        code.read_versions(config, &mut compiling)?;
-        Ok(code)
-    }
-
-    /// Takes in what the process whose place this one takes has deployed since the ledger was read here.
-    /// That process changes nothing any more.
-    ///
-    /// # Errors
-    /// When one of the versions cannot be served.
-    fn catch_up(&mut self, config: &Config) -> Result<(), StartError> {
-        let ledger = self.store.read().map_err(StartError::Deployments)?;
-        if ledger == self.ledger {
-            return Ok(());
-        }
-        self.ledger = ledger;
-        self.read_versions(config, &mut |_| ())
-    }
-
-    /// Makes code of what the ledger says. What is here already is taken as it is.
-    fn read_versions(
-        &mut self,
-        config: &Config,
-        compiling: &mut dyn FnMut(&ComponentFile),
-    ) -> Result<(), StartError> {
-        self.passed_over = control::pass_over(config, &mut self.ledger, &self.store);
-        let mut builder = Builder {
-            engines: &self.engines,
-            cache: &self.cache,
-            additions: &self.additions,
-            compiling,
-        };
-        let mut read = |previews| {
-            let whole = control::with_versions(config, &self.ledger, &self.store, previews);
-            let deployed = builder.deploy(&whole, &self.deployed, Files::AreTheSame)?;
-            Ok((whole, deployed))
-        };
-        // What is only kept must not keep the rest from being served.
-        let found = read(Previews::With);
-        (self.whole, self.deployed) = match config.deploy.preview_host {
-            Some(_) => found.or_else(|_| read(Previews::Without))?,
-            None => found?,
-        };
-        Ok(())
-    }
-}
 
 /// A server that listens, with its loops not yet turning.
 pub struct Server {
@@ -226,8 +139,8 @@ impl Server {
     /// Binds the addresses. `read_config` reads the configuration again, when that is asked for.
     ///
     /// # Errors
-    /// When an address is in use or not ours, a certificate cannot be used, or what the process before this
-    /// one has deployed meanwhile cannot be served.
+    /// When an address is in use or not ours, a certificate cannot be used, or something of what the process
+    /// before this one serves cannot be served here.
     pub fn bind(
         config: Config,
         read_config: ReadConfig,
@@ -239,13 +152,10 @@ impl Server {
         let listeners = Listeners::open(&config)?;
         if listeners.predecessor.is_some() {
             code.catch_up(&config)?;
-            // It has the folder until it has ended.
-            code.fault = code.fault.take().filter(|fault| !matches!(fault, StoreFault::InUse(_)));
         }
-        let passed_over = code.passed_over.drain(..).map(Notice::from);
         let given_up = listeners.given_up.iter().copied().map(Notice::given_up);
-        let fault = code.fault.take().map(Notice::from);
-        let notices = passed_over.chain(fault).chain(given_up).collect();
+        let left_out = config.left_out.iter().cloned().map(Notice::left_out);
+        let notices = code.notices().into_iter().chain(left_out).chain(given_up).collect();
         let local = |listener: &TcpListener| {
             listener.local_addr().map_err(|error| StartError::Listen(config.listen, error))
         };
@@ -282,6 +192,7 @@ impl Server {
             notices,
         } = self;
         let Listeners { public, admin, predecessor, .. } = listeners;
+        let set_aside = code.set_aside();
         let Code { engines, cache, additions, store, ledger, whole, deployed, .. } = code;
         let system = |what| move |error| StartError::System(what, error);
         let host_thread_metrics = Arc::<HostThreadMetrics>::default();
@@ -400,6 +311,7 @@ impl Server {
             config,
             store,
             ledger,
+            set_aside,
             deployed,
             snapshot,
             stop: stop.clone(),

@@ -12,7 +12,7 @@ use crate::harness::{
     unfinished, view,
 };
 
-const SPINS_AT_START: &str = r#"(component
+pub(crate) const SPINS_AT_START: &str = r#"(component
     (core module $m (func $spin (loop br 0)) (func (export "handle")) (start $spin))
     (core instance $i (instantiate $m))
     (func $handle (canon lift (core func $i "handle")))

@@ -12,7 +12,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::harness::{
     CERTIFICATE_LINES, Certificate, END_OF_BODY, Hob, Scratch, TOKEN, TOKEN_TABLE, compile_cache,
-    component, expect_denied, get, greeter, guest, hob, unfinished, view,
+    component, expect_denied, get, greeter, guest, hob, run, unfinished, view,
 };
 
 /// A server that can be started again beside itself.
@@ -171,12 +171,48 @@ fn a_successor_that_does_not_come_to_serve_changes_nothing() {
     // It takes the sockets, and leaves.
     drop(asker(&path));
     let broken = place.scratch.file("broken.toml", "colour = \"red\"");
-    let outcome = crate::harness::run(
-        hob().arg("serve").arg(broken).args(["--handover"]).arg(&path).args(["--cache", "off"]),
-    );
+    let outcome = run(hob()
+        .arg("serve")
+        .arg(broken)
+        .args(["--handover"])
+        .arg(&path)
+        .args(["--cache", "off"]));
     assert!(!outcome.success, "{outcome:?}");
     first.expect_hello("kitchen");
     assert_eq!(first.ask_admin("/readyz").expect(200).text(), "ready\n");
+}
+
+#[test]
+fn a_successor_that_could_not_serve_all_that_is_served_changes_nothing() {
+    let place = Place::new();
+    let first = place.start("");
+    view(first.deploy("kitchen", &greeter("kitchen-0-2", "there")));
+    let path = place.scratch.join("s");
+    let succeed = |target: &Path, arguments: &[&str]| {
+        let mut command = hob();
+        command.arg("serve").arg(target).args(arguments).arg("--handover").arg(&path);
+        command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+        run(command.args(["--cache", compile_cache()]))
+    };
+    // By itself it would set the version aside.
+    let file = place.scratch.join("hob.toml");
+    let text = std::fs::read_to_string(&file).expect("a file");
+    let text = text.replace("name = \"kitchen\"", "name = \"kitchen\"\nisolation = \"shared\"");
+    std::fs::write(&file, text).expect("a file");
+    let outcome = succeed(&file, &[]);
+    assert!(!outcome.success && outcome.stderr.contains("`shared` needs WASI 0.3"), "{outcome:?}");
+    // And leave out a file of a watched folder.
+    let folder = place.scratch.join("components");
+    std::fs::create_dir(&folder).expect("a folder");
+    std::fs::write(folder.join("garbage.wasm"), "no component").expect("a file");
+    let kept = place.scratch.join("kept");
+    let outcome = succeed(&folder, &["--watch", "--data", kept.to_str().expect("UTF-8")]);
+    assert!(!outcome.success && outcome.stderr.contains("garbage.wasm"), "{outcome:?}");
+    assert_eq!(first.greeting("kitchen"), "there");
+    // Once the first has given up what the next cannot serve, that takes its place.
+    view(first.deploy("kitchen", &greeter("kitchen", "again")));
+    let second = place.start("");
+    assert_eq!(second.greeting("kitchen"), "again");
 }
 
 /// A process that has asked for the sockets and got them.

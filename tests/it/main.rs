@@ -64,6 +64,7 @@ mod route_configuration;
 mod route_params;
 mod routes;
 mod second_listener;
+mod set_aside;
 mod shared;
 mod slow_readers;
 mod smuggling;

@@ -2,10 +2,17 @@
 //! developer.
 
 use std::fs;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Instant;
 
-use crate::harness::{Hob, PATIENCE, Response, Scratch, compile_cache, get, greeter, guest, hob};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+use crate::harness::{
+    Guest, Hob, PATIENCE, Response, Scratch, compile_cache, component, get, greeter, guest, hob,
+    run,
+};
 
 fn start(scratch: &Scratch, arguments: &[&str]) -> Hob {
     let mut command = hob();
@@ -65,6 +72,79 @@ fn a_component_in_a_watched_folder_is_served_swapped_and_gone_with_its_file() {
     ask_until(&server, &get("/two/hello"), says("other"));
     fs::remove_file(&file).expect("a file");
     ask_until(&server, &get("/one/hello"), |answer| answer.status == 404);
+}
+
+#[test]
+fn a_file_of_a_watched_folder_that_cannot_be_served_at_the_start_is_left_out_until_it_can_be() {
+    let scratch = Scratch::new();
+    let folder = scratch.join("components");
+    fs::create_dir(&folder).expect("a folder");
+    let put = |name: &str, bytes: &[u8]| fs::write(folder.join(name), bytes).expect("a file");
+    let unknown = fs::read(component("imports-unknown")).expect("a component");
+    put("garbage.wasm", b"these are no bytes of Wasm");
+    put("wants.wasm", &unknown);
+    let unnamed = std::ffi::OsStr::from_bytes(b"\xff.wasm");
+    fs::write(folder.join(unnamed), greeter("fast-0-2", "there")).expect("a file");
+    let target = folder.to_str().expect("UTF-8");
+    // When it does not look at files again, it is all or nothing.
+    let mut command = hob();
+    command.args(["serve", target, "--listen", "127.0.0.1:0", "--admin", "off", "--cache", "off"]);
+    let refused = run(command.arg("--data").arg(scratch.join("kept")));
+    assert!(!refused.success && refused.stderr.contains("is not UTF-8"), "{refused:?}");
+
+    // There may be nothing that can be served.
+    start(&scratch, &["serve", "--watch", target]).get("/garbage/hello").expect(404);
+    put("good.wasm", &greeter("fast-0-2", "first"));
+    let server = start(&scratch, &["serve", "--watch", target]);
+    assert_eq!(server.greeting("good"), "first");
+    for (name, why) in [
+        ("garbage.wasm", "is not a WebAssembly component"),
+        ("wants.wasm", "acme:nothing"),
+        (".wasm", "is not UTF-8: rename the file"),
+    ] {
+        let line = server.wait_for_line(|line| {
+            let detail = line["detail"].to_string();
+            line["event"] == "left-out" && detail.contains(name) && detail.contains(why)
+        });
+        let detail = line["detail"].as_str().expect("a text");
+        let errors = server.errors();
+        assert!(errors.contains(&format!("hob: warning: {detail}")), "no {detail} in {errors}");
+    }
+    server.get("/garbage/hello").expect(404);
+    server.get("/wants/hello").expect(404);
+
+    let says = |word: &'static str| {
+        move |answer: &Response| answer.status == 200 && answer.text().contains(word)
+    };
+    put("garbage.wasm", &greeter("fast-0-2", "other"));
+    ask_until(&server, &get("/garbage/hello"), says("other"));
+    put("wants.wasm", &greeter("fast-0-2", "third"));
+    ask_until(&server, &get("/wants/hello"), says("third"));
+    assert_eq!(server.greeting("good"), "first");
+}
+
+#[test]
+fn what_changes_while_a_server_starts_is_served_when_it_has_started() {
+    let scratch = Scratch::new();
+    let own = scratch.file("own.wasm", greeter("fast-0-2", "first"));
+    let whole = scratch.file("whole", fs::read(component("fast-0-2")).expect("a component"));
+    // The server comes to this file when it has read the one before.
+    let late = scratch.join("late.wasm");
+    mknodat(CWD, &late, FileType::Fifo, Mode::RWXU, 0).expect("a pipe");
+    let text = Guest::of("own", &own).toml() + &Guest::of("late", &late).toml();
+    let file = scratch.file("hob.toml", text);
+    let server = std::thread::scope(|scope| {
+        let server =
+            scope.spawn(|| start(&scratch, &["serve", "--watch", file.to_str().expect("UTF-8")]));
+        let mut pipe = fs::OpenOptions::new().write(true).open(&late).expect("a reader");
+        fs::write(&own, greeter("fast-0-2", "secon")).expect("a file");
+        fs::rename(&whole, &late).expect("a rename");
+        pipe.write_all(&fs::read(&late).expect("a file")).expect("a reader");
+        drop(pipe);
+        server.join().expect("a server")
+    });
+    ask_until(&server, &get("/own/hello"), |answer| answer.text().contains("secon"));
+    server.expect_hello("late");
 }
 
 #[test]

@@ -152,8 +152,11 @@ pub struct HandlerView {
     pub isolation: Option<String>,
     /// The version that is served, if one is.
     pub version: Option<String>,
-    /// Where that is from: `deployed`, `file`, or `preview`; `waiting` when none is served yet.
+    /// Where that is from: `deployed`, `file`, or `preview`; `waiting` when none is served yet, `set-aside`
+    /// when the one that was deployed cannot be.
     pub source: String,
+    /// Why that cannot be served, and what to do.
+    pub set_aside: Option<String>,
 }
 
 /// The versions of one handler.
@@ -184,6 +187,8 @@ pub struct VersionView {
     pub current: bool,
     /// Why it was taken back.
     pub failed: Option<String>,
+    /// Why it is to be served and cannot be, and what to do.
+    pub set_aside: Option<String>,
 }
 
 /// What came of a deployment.
@@ -233,4 +238,7 @@ pub struct ReloadView {
     pub needs_restart: Vec<String>,
     /// What is wrong with files of a watched folder that are not served, or not as they are now.
     pub left_out: Vec<String>,
+    /// What is wrong with versions that are to be served and cannot be yet.
+    #[serde(default)]
+    pub set_aside: Vec<String>,
 }

@@ -58,7 +58,10 @@ fn handlers(view: &HandlersView) {
         let (Some(version), Some(generation), Some(isolation)) =
             (&one.version, &one.generation, &one.isolation)
         else {
-            println!("{tenant}/{handler}  waits for its first deployment  {place}");
+            match &one.set_aside {
+                Some(why) => println!("{tenant}/{handler}  is set aside  {place}: {why}"),
+                None => println!("{tenant}/{handler}  waits for its first deployment  {place}"),
+            }
             continue;
         };
         println!(
@@ -76,10 +79,11 @@ fn versions(view: &VersionsView) {
     }
     for one in view.versions.iter().rev() {
         let when = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(one.deployed));
-        let state = match (&one.failed, one.current) {
-            (_, true) => "served".to_owned(),
-            (Some(why), _) => format!("taken back: {why}"),
-            (None, false) => "kept".to_owned(),
+        let state = match (&one.set_aside, &one.failed) {
+            _ if one.current => "served".to_owned(),
+            (Some(why), _) => format!("set aside: {why}"),
+            (None, Some(why)) => format!("taken back: {why}"),
+            (None, None) => "kept".to_owned(),
         };
         println!("{}  {when}  {} bytes  {state}", one.id, one.bytes);
     }

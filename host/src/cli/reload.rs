@@ -28,6 +28,9 @@ impl Reload {
         for fault in &reloaded.left_out {
             println!("  left out: {fault}");
         }
+        for notice in &reloaded.set_aside {
+            println!("  {notice}");
+        }
         Ok(())
     }
 }

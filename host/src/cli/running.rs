@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::server_options::ServerOptions;
-use super::watch::{Watched, watch};
+use super::watch::{Watch, Watched};
 use crate::capabilities::Additions;
 use crate::config::Config;
 use crate::observe::Log;
@@ -30,30 +30,32 @@ pub(super) struct Service {
 
 impl Service {
     /// Serves until SIGTERM or SIGINT.
-    pub(super) fn run(self) -> Result<()> {
+    pub(super) fn run(mut self) -> Result<()> {
         server::raise_descriptor_limit();
         let cache = self.options.cache()?;
-        let build = |config: &Config| {
+        // First: what changes while the rest is read and compiled is not missed.
+        let watch = self.watched.take().map(Watch::begin);
+        let build = |config: &mut Config| {
             Code::build(config, cache.clone(), Additions::default(), |component| {
                 eprintln!("hob: compiling {}", component.path.display());
             })
         };
-        let first = self.config().and_then(|config| Ok((build(&config)?, config)));
+        let first = self.config().and_then(|mut config| Ok((build(&mut config)?, config)));
         let mut is_unfit = false;
         let (code, config) = match first {
             Ok(first) => first,
             Err(error) if self.is_for_developers => {
                 is_unfit = true;
                 eprintln!("hob: {error:#}");
-                let config = self.complete(Config::default())?;
-                (build(&config)?, config)
+                let mut config = self.complete(Config::default())?;
+                (build(&mut config)?, config)
             }
             Err(error) => return Err(error),
         };
         let log = Log::new(std::io::stdout()).context("cannot start the log's thread")?;
         let signals =
             Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot watch for signals")?;
-        let Service { read, options, watched, is_for_developers } = self;
+        let Service { read, options, is_for_developers, .. } = self;
         let again = move || complete(&options, is_for_developers, read()?);
         let read_config: ReadConfig =
             Box::new(move || again().map_err(|error| format!("{error:#}")));
@@ -68,11 +70,10 @@ impl Service {
             if is_unfit {
                 running.control.reload();
             }
-            if let Some(watched) = watched {
-                let control = running.control.clone();
-                if let Err(error) = watch(watched, move || control.reload()) {
-                    eprintln!("hob: warning: changes are not noticed: {error:#}");
-                }
+            let control = running.control.clone();
+            let acts = watch.map(|watch| watch?.act(move || control.reload()));
+            if let Some(Err(error)) = acts {
+                eprintln!("hob: warning: changes are not noticed: {error:#}");
             }
             attend_signals(signals, running);
         })?;

@@ -20,8 +20,8 @@ pub(super) enum Build {
     WithMessages,
 }
 
-/// The configuration that TARGET stands for. A folder may be without a component when more are to come:
-/// `waits`.
+/// The configuration that TARGET stands for. A folder may be without a component, and have some that cannot be
+/// served, when more are to come: `waits`.
 pub(super) fn resolve(target: &Path, build: Build, waits: bool) -> Result<Config> {
     let metadata = std::fs::metadata(target).with_context(|| {
         format!(
@@ -69,14 +69,15 @@ fn folder(target: &Path, waits: bool) -> Result<Config> {
         };
         bail!("there is no .wasm file in {}: {hint}", target.display());
     }
-    let handlers = components
-        .iter()
-        .map(|component| {
-            let name = stem(component)?;
-            Ok(handler(name, component, path_of_name(name)))
-        })
-        .collect::<Result<_>>()?;
-    Ok(Config { leaves_out: waits, ..with_handlers(handlers) })
+    let (mut handlers, mut left_out) = (Vec::new(), Vec::new());
+    for component in &components {
+        match stem(component) {
+            Ok(name) => handlers.push(handler(name, component, path_of_name(name))),
+            Err(error) if waits => left_out.push(error.to_string()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Config { leaves_out: waits, left_out, ..with_handlers(handlers) })
 }
 
 /// Each component answers below the name of its package.

@@ -32,39 +32,57 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Changes that wait while others are acted on. More of them say nothing new.
 const CHANGES_MAX: usize = 64;
 
-/// Calls `changed` after each change, on a thread of its own, as long as the process lives.
-///
-/// # Errors
-/// When the folders cannot be watched.
-pub(super) fn watch(watched: Watched, changed: impl Fn() + Send + 'static) -> Result<()> {
-    let (told, changes) = sync_channel(CHANGES_MAX);
-    let matters = watched.matters;
-    let tell = move |event: notify::Result<Event>| {
-        let is_change = |event: &Event| !matches!(event.kind, EventKind::Access(_));
-        match event {
-            Ok(event) if !is_change(&event) => {}
-            Ok(event) if !event.paths.iter().any(|path| matters(path)) => {}
-            // A watch that has missed something is a reason to look, too.
-            _ => _ = told.try_send(()),
-        }
-    };
-    let watcher = notify::recommended_watcher(tell).context("cannot watch files")?;
-    let mut folders = Folders { watcher, known: BTreeMap::new() };
-    folders.watch((watched.folders)())?;
-    let act = move || {
-        while is_changed(&changes, &folders) && is_over(&changes) {
-            // One that cannot be watched has gone, or is not there yet: that it is there is seen by a look.
-            let _ = folders.watch((watched.folders)());
-            changed();
-            // What is served now may lie in others.
-            let _ = folders.watch((watched.folders)());
-        }
-    };
-    std::thread::Builder::new()
-        .name("watch".to_owned())
-        .spawn(act)
-        .context("cannot watch files")?;
-    Ok(())
+/// A watch over files. What changes from its beginning on is acted on, once it acts.
+pub(super) struct Watch {
+    watched: Watched,
+    folders: Folders,
+    changes: Receiver<()>,
+}
+
+impl Watch {
+    /// Begins to take note of changes.
+    ///
+    /// # Errors
+    /// When the folders cannot be watched.
+    pub(super) fn begin(watched: Watched) -> Result<Self> {
+        let (told, changes) = sync_channel(CHANGES_MAX);
+        let matters = watched.matters;
+        let tell = move |event: notify::Result<Event>| {
+            let is_change = |event: &Event| !matches!(event.kind, EventKind::Access(_));
+            match event {
+                Ok(event) if !is_change(&event) => {}
+                Ok(event) if !event.paths.iter().any(|path| matters(path)) => {}
+                // A watch that has missed something is a reason to look, too.
+                _ => _ = told.try_send(()),
+            }
+        };
+        let watcher = notify::recommended_watcher(tell).context("cannot watch files")?;
+        let mut folders = Folders { watcher, known: BTreeMap::new() };
+        folders.watch((watched.folders)())?;
+        Ok(Watch { watched, folders, changes })
+    }
+
+    /// Calls `changed` after each change, on a thread of its own, as long as the process lives.
+    ///
+    /// # Errors
+    /// When there is no thread.
+    pub(super) fn act(self, changed: impl Fn() + Send + 'static) -> Result<()> {
+        let Watch { watched, mut folders, changes } = self;
+        let act = move || {
+            while is_changed(&changes, &folders) && is_over(&changes) {
+                // One that cannot be watched has gone, or is not there yet: that it is there is seen by a look.
+                let _ = folders.watch((watched.folders)());
+                changed();
+                // What is served now may lie in others.
+                let _ = folders.watch((watched.folders)());
+            }
+        };
+        std::thread::Builder::new()
+            .name("watch".to_owned())
+            .spawn(act)
+            .context("cannot watch files")?;
+        Ok(())
+    }
 }
 
 /// Waits for a change; false when there will be no more.

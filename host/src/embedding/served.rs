@@ -63,9 +63,9 @@ impl HostBuilder {
         started: impl FnOnce(ServedHost),
     ) -> Result<(), ServeError> {
         let cache = self.open_cache().map_err(ServeError::Build)?;
-        let config = Config::read(hob_toml).map_err(ServeError::Config)?;
+        let mut config = Config::read(hob_toml).map_err(ServeError::Config)?;
         let code =
-            Code::build(&config, cache, self.additions, |_| ()).map_err(ServeError::Start)?;
+            Code::build(&mut config, cache, self.additions, |_| ()).map_err(ServeError::Start)?;
         let sink = self.log.unwrap_or_else(|| Box::new(io::sink()));
         let log = Log::new(sink)
             .map_err(|error| BuildError::System("start the log's thread", error))

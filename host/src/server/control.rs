@@ -16,6 +16,8 @@ use std::thread::JoinHandle;
 
 use super::assembly::Assembly;
 use super::deployed::{Builder, Deployed, Files};
+use super::notice::Notice;
+use super::set_aside::{Aside, SetAside};
 use super::snapshot::Snapshot;
 use super::swap::{Loops, NotSwapped};
 use super::{Site, StartError, Stop};
@@ -95,6 +97,8 @@ pub(super) struct Desk {
     pub(super) config: Config,
     pub(super) store: Store,
     pub(super) ledger: Ledger,
+    /// The versions of the ledger that are to be served and do not fit the configuration.
+    pub(super) set_aside: SetAside,
     pub(super) deployed: Deployed,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) stop: Stop,
@@ -108,6 +112,7 @@ pub(super) struct Desk {
 struct Change {
     config: Config,
     ledger: Ledger,
+    set_aside: SetAside,
     files: Files,
     /// The handler whose version is judged by its first requests.
     on_trial: Option<HandlerName>,
@@ -184,11 +189,13 @@ impl Desk {
         })
     }
 
-    /// The same with other versions.
-    fn with_versions(&self, ledger: Ledger) -> Change {
+    /// The same with another version of a handler. Whether what was set aside of it is to be served now is for
+    /// the change to find out.
+    fn with_version(&self, name: &HandlerName, ledger: Ledger) -> Change {
         let config = self.config.clone();
+        let set_aside = self.set_aside.without(name);
         let files = Files::AreTheSame;
-        Change { config, ledger, files, on_trial: None, is_preview: false }
+        Change { config, ledger, set_aside, files, on_trial: None, is_preview: false }
     }
 
     fn operate(&mut self, operation: Operation) -> Answer {
@@ -217,21 +224,22 @@ impl Desk {
             let (mut files, ledger) = (Files::MayHaveChanged, self.ledger.clone());
             if config.leaves_out {
                 files = Files::MayBeBroken;
-                let faults = self.builder(&mut |_| ()).leave_out(&mut config, &self.deployed);
-                left_out = faults.iter().map(StartError::to_string).collect();
+                let (faults, _) = self.builder(&mut |_| ()).leave_out(&mut config, &self.deployed);
+                left_out.extend(faults.iter().map(StartError::to_string));
+                left_out.append(&mut config.left_out);
             }
-            let (on_trial, is_preview) = (None, false);
+            let (set_aside, on_trial, is_preview) = (SetAside::default(), None, false);
             // Read first: one that is wrong changes nothing either.
             let certificate = config.admin_certificate.as_ref().map(CertificateFiles::read);
             let certified = certificate
                 .transpose()
                 .map_err(StartError::Certificate)
                 .map_err(NotChanged::Start)?;
-            self.serve(Change { config, ledger, files, on_trial, is_preview })?;
+            self.serve_anew(Change { config, ledger, set_aside, files, on_trial, is_preview })?;
             if let (Some(identity), Some(certified)) = (&self.identity, certified) {
                 identity.replace(certified);
             }
-            Ok(views::reloaded(&before, &self.snapshot, needs_restart, left_out.clone()))
+            Ok(self.reloaded(&before, needs_restart, left_out.clone()))
         });
         if self.site.config.tells_failures {
             let failure = outcome.as_ref().err().map(Denial::to_string);
@@ -241,6 +249,11 @@ impl Desk {
             self.site
                 .log
                 .write(Line::new("server").text("event", "left-out").text("detail", fault));
+        }
+        if outcome.is_ok() {
+            self.set_aside
+                .all()
+                .for_each(|one| self.site.log.write(Notice::from(one.clone()).line()));
         }
         let line = Line::new("server").text("event", "reloaded");
         self.site.log.write(match &outcome {
@@ -252,8 +265,48 @@ impl Desk {
 
     /// Serves this configuration with these versions from now on, on all loops; or all is as it was.
     fn serve(&mut self, change: Change) -> Result<(), NotChanged> {
-        let (deployed, snapshot) = self.prepare(&change)?;
-        let Change { config, ledger, .. } = change;
+        let prepared = self.prepare(&change)?;
+        self.take_over(change, prepared)
+    }
+
+    /// The same of a configuration that was read again. What was set aside before and cannot be served by it
+    /// either stays so.
+    fn serve_anew(&mut self, mut change: Change) -> Result<(), NotChanged> {
+        loop {
+            match self.prepare(&change) {
+                Ok(prepared) => return self.take_over(change, prepared),
+                Err(reason) => {
+                    let aside = self.still_aside(&reason);
+                    if !aside.is_some_and(|aside| change.set_aside.add(aside)) {
+                        return Err(reason);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The version that was set aside and for which there was no change.
+    fn still_aside(&self, reason: &NotChanged) -> Option<Aside> {
+        let (tenant, handler, why) = match reason {
+            NotChanged::Start(StartError::Version(unfit)) => {
+                (&unfit.tenant, &unfit.handler, unfit.to_string())
+            }
+            NotChanged::Swap(fault @ NotSwapped::Unfit(unfit)) => {
+                (&unfit.tenant, &unfit.handler, fault.to_string())
+            }
+            _ => return None,
+        };
+        let before = self.set_aside.find(tenant, handler)?;
+        Some(Aside { why, ..before.clone() })
+    }
+
+    /// Serves what all loops are ready for.
+    fn take_over(
+        &mut self,
+        change: Change,
+        (deployed, snapshot): (Deployed, Arc<Snapshot>),
+    ) -> Result<(), NotChanged> {
+        let Change { config, ledger, set_aside, .. } = change;
         let written = (ledger != self.ledger).then(|| self.store.write(&ledger)).transpose();
         if let Err(fault) = written {
             self.loops.abandon();
@@ -264,7 +317,7 @@ impl Desk {
         self.assembly.configure_tenants(&config);
         self.loops.commit().map_err(NotChanged::Swap)?;
         self.site.show(&snapshot);
-        self.config = config;
+        (self.config, self.set_aside) = (config, set_aside);
         (self.deployed, self.snapshot) = (deployed, snapshot);
         self.store.collect(&self.ledger);
         Ok(())
@@ -300,8 +353,8 @@ impl Desk {
         change: &Change,
         previews: Previews,
     ) -> Result<(Deployed, Arc<Snapshot>), NotChanged> {
-        let Change { config, ledger, files, on_trial, .. } = change;
-        let whole = with_versions(config, ledger, &self.store, previews);
+        let Change { config, ledger, set_aside, files, on_trial, .. } = change;
+        let whole = with_versions(config, ledger, &self.store, previews, set_aside);
         let deployed = self.builder(&mut |_| ()).deploy(&whole, &self.deployed, *files);
         let deployed = deployed.map_err(NotChanged::Start)?;
         self.site.ticker.tick_for(self.engines.made());

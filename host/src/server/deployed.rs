@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::StartError;
-use super::unfit::Unfit;
+use super::unfit::{ComponentFault, Unfit};
 use crate::assets::Folder;
 use crate::capabilities::{Additions, Compiler};
 use crate::config::{
     Config, FolderConfig, HandlerConfig, ModuleConfig, TargetConfig, VariantConfig,
 };
 use crate::engine::{Cache, ComponentFile, Engines};
-use crate::handlers::{Deployment, Plan, Variation};
+use crate::handlers::{DeployError, Deployment, Plan, Variation};
 use crate::jobs::{Module, ModulePlan};
 
 /// Handlers and modules compiled and linked, ready to be served.
@@ -75,8 +75,23 @@ impl Builder<'_> {
         before: &Deployed,
         files: Files,
     ) -> Result<Deployed, StartError> {
-        let known = before.known();
         let mut deployed = Deployed::default();
+        self.fill(&mut deployed, config, before, files)?;
+        Ok(deployed)
+    }
+
+    /// The same into what is empty yet: after an error it has what could be made before that.
+    ///
+    /// # Errors
+    /// For the first that cannot be served.
+    pub(super) fn fill(
+        &mut self,
+        deployed: &mut Deployed,
+        config: &Config,
+        before: &Deployed,
+        files: Files,
+    ) -> Result<(), StartError> {
+        let known = before.known();
         for handler in &config.handlers {
             let key = (handler.tenant.as_str(), handler.name.as_str());
             let code = self.handler(handler, known.handlers.get(&key).copied(), files)?;
@@ -84,7 +99,8 @@ impl Builder<'_> {
         }
         for VariantConfig { handler, variation } in &config.variants {
             let (config, of) = deployed.handlers[*handler].clone();
-            let code = variant(*variation, &of, &before.variants)?;
+            let code = variant(*variation, &of, &before.variants);
+            let code = code.map_err(|error| fault_of(&config, ComponentFault::Deploy(error)))?;
             deployed.variants.push(Variant { variation: *variation, config, of, code });
         }
         for route in &config.routes {
@@ -98,24 +114,33 @@ impl Builder<'_> {
             let code = self.module(module, known.modules.get(&key).copied(), files)?;
             deployed.modules.push((module.clone(), code));
         }
-        Ok(deployed)
+        Ok(())
     }
 
     /// Takes out of a configuration each handler whose file cannot be served, if nothing was served of it
-    /// before, and says what is wrong with which.
-    pub(super) fn leave_out(&mut self, config: &mut Config, before: &Deployed) -> Vec<StartError> {
+    /// before, and says what is wrong with which. The others are given with it, made.
+    pub(super) fn leave_out(
+        &mut self,
+        config: &mut Config,
+        before: &Deployed,
+    ) -> (Vec<StartError>, Deployed) {
         let known = before.known();
-        let mut faults = Vec::new();
+        let (mut faults, mut deployed) = (Vec::new(), Deployed::default());
         config.handlers.retain(|handler| {
             let key = (handler.tenant.as_str(), handler.name.as_str());
             let known = known.handlers.get(&key).copied();
-            let Err(fault) = self.handler(handler, known, Files::MayHaveChanged) else {
-                return true;
-            };
-            faults.push(fault);
-            known.is_some_and(|(config, _)| config.is_same(handler))
+            match self.handler(handler, known, Files::MayHaveChanged) {
+                Ok(code) => {
+                    deployed.handlers.push((handler.clone(), code));
+                    true
+                }
+                Err(fault) => {
+                    faults.push(fault);
+                    known.is_some_and(|(config, _)| config.is_same(handler))
+                }
+            }
         });
-        faults
+        (faults, deployed)
     }
 
     fn handler(
@@ -146,7 +171,9 @@ impl Builder<'_> {
             return Ok(code.clone());
         }
         let file = handler.component.as_deref().expect("what waits for a deployment is left out");
-        let mut component = ComponentFile::read(file).map_err(StartError::File)?;
+        let component = ComponentFile::read(file);
+        let mut component =
+            component.map_err(|error| fault_of(handler, ComponentFault::File(error)))?;
         if let Some(code) = same.filter(|code| code.digest == component.digest) {
             return Ok(code.clone());
         }
@@ -167,15 +194,7 @@ impl Builder<'_> {
             metrics: known.map(|(_, code)| code.metrics.clone()),
         };
         let made = Deployment::new(plan, &component, &mut self.compiler());
-        made.map_err(|error| match &handler.version {
-            None => StartError::Deploy(error),
-            Some(version) => StartError::Version(Box::new(Unfit {
-                tenant: handler.tenant.clone(),
-                handler: handler.name.clone(),
-                is_of_file: version.is_of_file,
-                error,
-            })),
-        })
+        made.map_err(|error| fault_of(handler, ComponentFault::Deploy(error)))
     }
 
     fn module(
@@ -209,16 +228,27 @@ impl Builder<'_> {
     }
 }
 
+/// What is wrong with the component of a handler.
+fn fault_of(handler: &HandlerConfig, fault: ComponentFault) -> StartError {
+    match (&handler.version, fault) {
+        (Some(version), fault) if !fault.is_of_machine() => {
+            StartError::Version(Box::new(Unfit::new(handler, version, fault)))
+        }
+        (_, ComponentFault::File(error)) => StartError::File(error),
+        (_, ComponentFault::Deploy(error)) => StartError::Deploy(error),
+    }
+}
+
 /// The code of a handler with the limits of a route.
 fn variant(
     variation: Variation,
     of: &Arc<Deployment>,
     known: &[Variant],
-) -> Result<Arc<Deployment>, StartError> {
+) -> Result<Arc<Deployment>, DeployError> {
     let same = |one: &&Variant| one.variation == variation && Arc::ptr_eq(&one.of, of);
     match known.iter().find(same) {
         Some(same) => Ok(same.code.clone()),
-        None => of.variant(variation).map_err(StartError::Deploy),
+        None => of.variant(variation),
     }
 }
 

@@ -1,8 +1,10 @@
-//! Owns what a server says at its start of something that is not as it should be, and is no reason not to
-//! serve the rest.
+//! Owns what a server says, at its start above all, of something that is not as it should be, and is no reason
+//! not to serve the rest.
 
 use std::net::SocketAddr;
 
+use super::StartError;
+use super::set_aside::Aside;
 use crate::deployments::StoreFault;
 use crate::observe::Line;
 
@@ -12,6 +14,9 @@ pub struct Notice(Said);
 enum Said {
     NoDeployments(StoreFault),
     PassedOver(PassedOver),
+    SetAside(Aside),
+    WithoutPreviews(String),
+    LeftOut(String),
     GivenUp(SocketAddr),
 }
 
@@ -48,7 +53,23 @@ impl From<PassedOver> for Notice {
     }
 }
 
+impl From<Aside> for Notice {
+    fn from(aside: Aside) -> Self {
+        Notice(Said::SetAside(aside))
+    }
+}
+
 impl Notice {
+    /// No version answers at a host name of its own, for this keeps one from it.
+    pub(super) fn without_previews(fault: &StartError) -> Self {
+        Notice(Said::WithoutPreviews(fault.to_string()))
+    }
+
+    /// A file of a watched folder is not served, for this reason.
+    pub(super) fn left_out(fault: String) -> Self {
+        Notice(Said::LeftOut(fault))
+    }
+
     /// The process whose place this one takes listens at this address, and no one will.
     pub(super) fn given_up(address: SocketAddr) -> Self {
         Notice(Said::GivenUp(address))
@@ -75,6 +96,17 @@ impl std::fmt::Display for Notice {
                      place; deploy it again"
                 )
             }
+            Said::SetAside(Aside { tenant, handler, version, why }) => write!(
+                f,
+                "version {version} of {tenant}/{handler} is set aside, and nothing is served of the \
+                 handler: mend hob.toml and have that read again (`hob reload`), or deploy another \
+                 version; {why}"
+            ),
+            Said::WithoutPreviews(why) => write!(
+                f,
+                "no version answers at a host name of its own, for one of them cannot be served: {why}"
+            ),
+            Said::LeftOut(why) => write!(f, "{why}; it is left out until the file has changed"),
         }
     }
 }
@@ -93,6 +125,13 @@ impl Notice {
                 .text("tenant", &passed.tenant)
                 .text("handler", &passed.handler)
                 .text("failed", &passed.version),
+            Said::SetAside(aside) => line
+                .text("event", "set-aside")
+                .text("tenant", &aside.tenant)
+                .text("handler", &aside.handler)
+                .text("version", &aside.version),
+            Said::WithoutPreviews(_) => line.text("event", "previews-left-out"),
+            Said::LeftOut(_) => line.text("event", "left-out"),
         };
         line.text("detail", &self.to_string())
     }

@@ -28,8 +28,8 @@ pub(super) enum Swap {
 /// A handler of which no instance can be made.
 #[derive(Debug)]
 pub(super) struct Unfit {
-    tenant: String,
-    handler: String,
+    pub(super) tenant: String,
+    pub(super) handler: String,
     failure: Failure,
 }
 

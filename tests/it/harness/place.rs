@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use hob::engine::ContentDigest;
+use serde_json::Value;
+
 use super::operator::{TOKEN, TOKEN_TABLE};
 use super::{Guest, Hob, Scratch, compile_cache};
 
@@ -30,6 +33,37 @@ impl Place {
     /// Adds a line to the table `[deploy]`.
     pub(crate) fn add_to_deploy(&self, line: &str) {
         self.edit(|text| text.replace(TOKEN_TABLE, &format!("{TOKEN_TABLE}{line}\n")));
+    }
+
+    /// Writes something else in the place of a part of `hob.toml`.
+    pub(crate) fn replace(&self, part: &str, other: &str) {
+        self.edit(|text| {
+            assert!(text.contains(part), "no `{part}` in {text}");
+            text.replace(part, other)
+        });
+    }
+
+    /// What is known of deployed versions, as it is written down.
+    pub(crate) fn ledger(&self) -> String {
+        fs::read_to_string(self.scratch.join("data/.hob/ledger.json")).expect("a ledger")
+    }
+
+    /// Has the version that is served of a handler be of these bytes, as if another hob had taken them. Its
+    /// name is given.
+    pub(crate) fn become_component_of(&self, handler: &str, bytes: &[u8]) -> String {
+        let digest = ContentDigest::of(bytes).to_string();
+        let id = digest[..12].to_owned();
+        let file = format!("data/.hob/components/{digest}.wasm");
+        self.scratch.file(&file, bytes);
+        let mut ledger: Value = serde_json::from_str(&self.ledger()).expect("JSON");
+        let records = ledger["handlers"].as_array_mut().expect("a list");
+        let record = records.iter_mut().find(|one| one["handler"] == handler).expect("a handler");
+        let current = std::mem::replace(&mut record["current"], id.clone().into());
+        let versions = record["versions"].as_array_mut().expect("a list");
+        let version = versions.iter_mut().find(|one| one["id"] == current).expect("a version");
+        (version["id"], version["digest"]) = (id.clone().into(), digest.into());
+        self.scratch.file("data/.hob/ledger.json", ledger.to_string());
+        id
     }
 
     fn edit(&self, edit: impl FnOnce(&str) -> String) {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::overlay::{path_of, preview_host};
+use super::overlay::{path_of, plain, preview_host};
 use super::views::{no_such_handler, no_such_tenant, shown};
 use super::{Change, Desk, NotChanged};
 use crate::admin::{Answer, ChangeView, Denial, Deploy, DeployView, HandlerName, Intent};
@@ -25,7 +25,8 @@ impl Desk {
         let before = self.served(name).cloned();
         let record = self.ledger.find(&name.tenant, &name.handler);
         let moves = deploy.path.is_some() && record.is_some_and(|one| one.path != deploy.path);
-        let is_served = self.current(name) == Some(digest.as_str()) && !moves;
+        let is_current = self.current(name) == Some(digest.as_str());
+        let is_served = is_current && !moves && !self.is_aside(name);
         let outcome = match deploy.intent {
             _ if is_served => "unchanged",
             Intent::Serve => "deployed",
@@ -50,7 +51,11 @@ impl Desk {
             let can_go_back = before.is_some() && deploy.intent == Intent::Serve;
             let on_trial = can_go_back.then(|| name.clone());
             let is_preview = deploy.intent == Intent::Preview;
-            let change = Change { on_trial, is_preview, ..self.with_versions(ledger) };
+            let mut change = Change { on_trial, is_preview, ..self.with_version(name, ledger) };
+            if is_preview && !is_current {
+                // What is to be served of the handler is what it was.
+                change.set_aside = self.set_aside.clone();
+            }
             let changed = match deploy.intent {
                 Intent::Check => self.try_out(&change),
                 Intent::Serve | Intent::Preview => self.serve(change),
@@ -113,14 +118,17 @@ impl Desk {
         let record = self.ledger.find(tenant, handler);
         let known = record.and_then(|record| record.path.as_deref());
         let path = path_of(handler, deploy.path.as_deref().or(known));
-        let of_another = self.snapshot.whole_handlers().find(|one| {
-            one.config.path.as_ref() == Some(&path)
-                && (one.config.tenant != *tenant || one.config.name != *handler)
-        });
-        if let Some(other) = of_another {
+        let is_of_another = |one: &HandlerConfig| {
+            one.path.as_ref() == Some(&path) && (one.tenant != *tenant || one.name != *handler)
+        };
+        let served = self.snapshot.whole_handlers().map(|one| &one.config);
+        // What waits for its first deployment, or is set aside, has its path for when it is served.
+        let mut known = served.chain(&self.config.handlers);
+        let other = known.find(|one| is_of_another(one)).cloned();
+        if let Some(other) = other.or_else(|| self.asides().find(is_of_another)) {
             return Err(Denial::Refused(format!(
-                "`{}` of the tenant `{}` answers below {path} already; name another path",
-                other.config.name, other.config.tenant
+                "`{}` of the tenant `{}` has the path {path} already; name another path",
+                other.name, other.tenant
             )));
         }
         match taken(&self.config, &Pattern::below(&path)) {
@@ -154,6 +162,17 @@ impl Desk {
         Some(&record.current()?.digest)
     }
 
+    /// Whether the version that is to be served is set aside.
+    fn is_aside(&self, name: &HandlerName) -> bool {
+        self.set_aside.find(&name.tenant, &name.handler).is_some()
+    }
+
+    /// The handlers that are set aside and of which `hob.toml` says nothing.
+    fn asides(&self) -> impl Iterator<Item = HandlerConfig> {
+        let known = self.set_aside.all();
+        known.filter_map(|one| self.ledger.find(&one.tenant, &one.handler)).map(plain)
+    }
+
     /// Whether this could be served.
     fn try_out(&mut self, change: &Change) -> Result<(), NotChanged> {
         self.prepare(change)?;
@@ -169,7 +188,7 @@ impl Desk {
                 None => format!("`{}` has no earlier version to go back to", name.handler),
             })
         })?;
-        self.serve(self.with_versions(ledger))?;
+        self.serve(self.with_version(name, ledger))?;
         Ok(self.changed(name, "rolled-back"))
     }
 
@@ -184,7 +203,7 @@ impl Desk {
                 None => no_such_handler(name),
             })
         })?;
-        self.serve(self.with_versions(ledger))?;
+        self.serve(self.with_version(name, ledger))?;
         Ok(self.changed(name, "undeployed"))
     }
 
@@ -201,7 +220,7 @@ impl Desk {
             // There is nothing to go back to.
             return;
         }
-        match self.serve(self.with_versions(ledger)) {
+        match self.serve(self.with_version(name, ledger)) {
             Ok(()) => {
                 let now = self.served(name).map(|one| version_of(one));
                 self.note(name, "taken-back", now.as_deref(), Some(id));

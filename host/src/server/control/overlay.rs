@@ -4,6 +4,7 @@ use crate::config::{
     Config, DeployedVersion, HandlerConfig, RouteConfig, TargetConfig, path_of_name,
 };
 use crate::deployments::{Ledger, Record, State, Store, Version};
+use crate::server::set_aside::SetAside;
 use crate::tenants::{Host, Pattern};
 
 /// Whether versions have host names of their own.
@@ -17,11 +18,13 @@ pub(in crate::server) enum Previews {
 
 /// The configuration in which each handler has the version that is to be served, and to which the
 /// handlers are added that `hob.toml` does not have, and the versions that have a host name of their own.
+/// Nothing is served of a handler whose version is set aside: the component of `hob.toml` may be much older.
 pub(in crate::server) fn with_versions(
     config: &Config,
     ledger: &Ledger,
     store: &Store,
     previews: Previews,
+    set_aside: &SetAside,
 ) -> Config {
     let mut config = config.clone();
     for record in &ledger.handlers {
@@ -30,7 +33,8 @@ pub(in crate::server) fn with_versions(
             .iter_mut()
             .find(|one| one.tenant == record.tenant && one.name == record.handler);
         let Some(current) = record.current() else { continue };
-        let component = Some(store.component(&current.digest));
+        let is_aside = set_aside.has(&record.tenant, &record.handler, &current.id);
+        let component = (!is_aside).then(|| store.component(&current.digest));
         match known {
             Some(handler) => {
                 handler.component = component;
@@ -43,7 +47,9 @@ pub(in crate::server) fn with_versions(
         }
     }
     if let Some(host) = config.deploy.preview_host.clone().filter(|_| previews == Previews::With) {
-        ledger.handlers.iter().for_each(|record| add_previews(&mut config, record, &host, store));
+        for record in &ledger.handlers {
+            add_previews(&mut config, record, &host, store, set_aside);
+        }
     }
     let mut config = config.without_undeployed();
     config.label_handlers();
@@ -55,7 +61,7 @@ fn version(version: &Version, is_of_file: bool) -> Option<DeployedVersion> {
 }
 
 /// A handler of which `hob.toml` says nothing.
-fn plain(record: &Record) -> HandlerConfig {
+pub(super) fn plain(record: &Record) -> HandlerConfig {
     let path = path_of(&record.handler, record.path.as_deref());
     HandlerConfig {
         tenant: record.tenant.clone(),
@@ -64,7 +70,13 @@ fn plain(record: &Record) -> HandlerConfig {
 }
 
 /// Each version that may be served answers at a host name of its own, with what the handler is granted.
-fn add_previews(config: &mut Config, record: &Record, host: &str, store: &Store) {
+fn add_previews(
+    config: &mut Config,
+    record: &Record,
+    host: &str,
+    store: &Store,
+    set_aside: &SetAside,
+) {
     let mut handlers = config.handlers.iter();
     let known =
         handlers.find(|one| one.tenant == record.tenant && one.name == record.handler).cloned();
@@ -76,7 +88,11 @@ fn add_previews(config: &mut Config, record: &Record, host: &str, store: &Store)
         // By itself it could answer nothing.
         return;
     }
-    for one in record.versions.iter().filter(|version| version.state == State::Ready) {
+    let may_be_served = |version: &&Version| {
+        version.state == State::Ready
+            && !set_aside.has(&record.tenant, &record.handler, &version.id)
+    };
+    for one in record.versions.iter().filter(may_be_served) {
         let name_of_host = preview_host(&record.tenant, &record.handler, &one.id, host);
         let host = Host::Exact(name_of_host);
         // Names with dots in them can come to the same: whose that is, is then no one's to say.

@@ -11,6 +11,7 @@ use crate::admin::{
     Answer, Denial, HandlerName, HandlerView, HandlersView, ReloadView, VersionView, VersionsView,
 };
 use crate::deployments::State;
+use crate::server::notice::Notice;
 use crate::server::snapshot::{ServedHandler, Snapshot, version_of};
 
 /// A view in the form that the API gives it in.
@@ -18,26 +19,30 @@ pub(super) fn shown(view: impl serde::Serialize) -> Value {
     serde_json::to_value(view).expect("a view is JSON")
 }
 
-/// What the second of two snapshots has that the first has not.
-pub(super) fn reloaded(
-    before: &Snapshot,
-    after: &Snapshot,
-    needs_restart: Vec<String>,
-    left_out: Vec<String>,
-) -> Value {
-    let is_new =
-        |one: &&Arc<ServedHandler>| !before.handlers.iter().any(|known| Arc::ptr_eq(known, one));
-    let changed = after.whole_handlers().filter(is_new);
-    shown(ReloadView {
-        handlers: after.whole_handlers().count(),
-        changed: changed.map(|one| format!("{}/{}", one.config.tenant, one.config.name)).collect(),
-        needs_restart,
-        left_out,
-    })
-}
-
 impl Desk {
-    /// What is served, and what waits for its first deployment: of a tenant, or of all.
+    /// What is served now that was not before, and what is not.
+    pub(super) fn reloaded(
+        &self,
+        before: &Snapshot,
+        needs_restart: Vec<String>,
+        left_out: Vec<String>,
+    ) -> Value {
+        let is_new = |one: &&Arc<ServedHandler>| {
+            !before.handlers.iter().any(|known| Arc::ptr_eq(known, one))
+        };
+        let changed = self.snapshot.whole_handlers().filter(is_new);
+        let changed = changed.map(|one| format!("{}/{}", one.config.tenant, one.config.name));
+        let set_aside = self.set_aside.all().map(|one| Notice::from(one.clone()).to_string());
+        shown(ReloadView {
+            handlers: self.snapshot.whole_handlers().count(),
+            changed: changed.collect(),
+            needs_restart,
+            left_out,
+            set_aside: set_aside.collect(),
+        })
+    }
+
+    /// What is served, what waits for its first deployment, and what is set aside: of a tenant, or of all.
     pub(super) fn handlers_view(&self, tenant: Option<&str>) -> Answer {
         if let Some(name) = tenant.filter(|name| !self.config.tenants().any(|one| one == *name)) {
             return Err(Denial::NotFound(no_such_tenant(name)));
@@ -65,6 +70,7 @@ impl Desk {
             isolation: Some(deployment.isolation.to_string()),
             version: Some(version_of(one)),
             source: source.to_owned(),
+            set_aside: None,
         }
     }
 
@@ -77,15 +83,20 @@ impl Desk {
             tenant: tenant.clone(),
             handler: handler.clone(),
         });
-        names.filter(|name| self.served(name).is_none()).map(|name| HandlerView {
-            path: self.path_for(&name, None),
-            tenant: name.tenant,
-            handler: name.handler,
-            preview_url: None,
-            generation: None,
-            isolation: None,
-            version: None,
-            source: "waiting".to_owned(),
+        names.filter(|name| self.served(name).is_none()).map(|name| {
+            let set_aside = self.set_aside.find(&name.tenant, &name.handler);
+            let source = if set_aside.is_some() { "set-aside" } else { "waiting" };
+            HandlerView {
+                path: self.path_for(&name, None),
+                tenant: name.tenant,
+                handler: name.handler,
+                preview_url: None,
+                generation: None,
+                isolation: None,
+                version: None,
+                source: source.to_owned(),
+                set_aside: set_aside.map(|one| one.why.clone()),
+            }
         })
     }
 
@@ -111,17 +122,23 @@ impl Desk {
         if record.is_none() && self.served(name).is_none() {
             return Err(Denial::NotFound(no_such_handler(name)));
         }
+        let set_aside = self.set_aside.find(&name.tenant, &name.handler);
         let versions = record.iter().flat_map(|record| {
-            record.versions.iter().map(|version| VersionView {
-                id: version.id.clone(),
-                digest: version.digest.clone(),
-                bytes: version.bytes,
-                deployed: version.deployed,
-                current: record.current.as_ref() == Some(&version.id),
-                failed: match &version.state {
-                    State::Ready => None,
-                    State::Failed(why) => Some(why.clone()),
-                },
+            record.versions.iter().map(|version| {
+                let set_aside = set_aside.filter(|one| one.version == version.id);
+                let is_current = record.current.as_ref() == Some(&version.id);
+                VersionView {
+                    id: version.id.clone(),
+                    digest: version.digest.clone(),
+                    bytes: version.bytes,
+                    deployed: version.deployed,
+                    current: is_current && set_aside.is_none(),
+                    failed: match &version.state {
+                        State::Ready => None,
+                        State::Failed(why) => Some(why.clone()),
+                    },
+                    set_aside: set_aside.map(|one| one.why.clone()),
+                }
             })
         });
         Ok(shown(VersionsView {
