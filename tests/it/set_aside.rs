@@ -328,4 +328,10 @@ fn a_start_says_that_versions_are_without_their_host_names() {
     let line = hob.wait_for_line(|line| line["event"] == "previews-left-out");
     assert!(text(&line["detail"]).contains("`shared` needs WASI 0.3"), "{line}");
     assert!(hob.errors().contains("hob: warning: no version answers"), "{}", hob.errors());
+    // While the server runs it is said again, of what is changed.
+    view(hob.deploy("other", &greeter("fast-0-2", "later")));
+    assert_eq!(hob.greeting("other"), "later");
+    let line = hob
+        .wait_for_line(|next| next["event"] == "previews-left-out" && next["time"] != line["time"]);
+    assert!(text(&line["detail"]).contains("`shared` needs WASI 0.3"), "{line}");
 }

@@ -1,11 +1,13 @@
 //! The rules of ARCHITECTURE.md that a machine can check: who imports whom, which crate is named
-//! where, no state in statics, files one can read in a sitting, the treaty's copies, and the schema.
+//! where, no state in statics, files one can read in a sitting, the treaty's copies, the schema, and what
+//! `cargo run` runs.
 
 #![expect(clippy::disallowed_methods, reason = "there is no loop to block")]
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("host/ has a parent").to_owned()
@@ -374,4 +376,17 @@ fn every_example_has_a_readme() {
             assert!(entry.path().join("README.md").is_file(), "{:?}", entry.file_name());
         }
     }
+}
+
+#[test]
+fn cargo_run_of_the_readme_is_hob_whatever_other_programs_the_workspace_has() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut asked = Command::new(cargo);
+    asked.args(["metadata", "--locked", "--offline", "--no-deps", "--format-version", "1"]);
+    let answer = asked.current_dir(root()).output().expect("cargo runs");
+    assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
+    let members: serde_json::Value = serde_json::from_slice(&answer.stdout).expect("JSON");
+    let packages = members["packages"].as_array().expect("packages");
+    let run: Vec<_> = packages.iter().filter_map(|one| one["default_run"].as_str()).collect();
+    assert_eq!(run, ["hob"]);
 }

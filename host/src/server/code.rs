@@ -101,8 +101,8 @@ impl Code {
         let set_aside = self.set_aside();
         let set_aside = set_aside.all().map(|one| Notice::from(one.clone()));
         let passed_over = self.passed_over.drain(..).map(Notice::from);
-        let without_previews = self.without_previews.take();
-        let without_previews = without_previews.iter().map(Notice::without_previews);
+        let without_previews = self.without_previews.take().map(|fault| fault.to_string());
+        let without_previews = without_previews.map(Notice::without_previews);
         let left_out = self.left_out.drain(..).map(|fault| Notice::left_out(fault.to_string()));
         let fault = self.fault.take().map(Notice::from);
         let of_versions = passed_over.chain(set_aside).chain(without_previews);

@@ -337,14 +337,15 @@ impl Desk {
     fn prepare(&mut self, change: &Change) -> Result<(Deployed, Arc<Snapshot>), NotChanged> {
         let prepared = self.prepare_with(change, Previews::With);
         let has_previews = change.config.deploy.preview_host.is_some() && !change.is_preview;
-        let Err(NotChanged::Start(_) | NotChanged::Swap(NotSwapped::Unfit(_))) = &prepared else {
-            return prepared;
+        let fault = match &prepared {
+            Err(NotChanged::Start(error)) if has_previews => error.to_string(),
+            Err(NotChanged::Swap(error @ NotSwapped::Unfit(_))) if has_previews => {
+                error.to_string()
+            }
+            _ => return prepared,
         };
-        if !has_previews {
-            return prepared;
-        }
         let without = self.prepare_with(change, Previews::Without)?;
-        self.site.log.write(Line::new("server").text("event", "previews-left-out"));
+        self.site.log.write(Notice::without_previews(fault).line());
         Ok(without)
     }
 

@@ -3,7 +3,6 @@
 
 use std::net::SocketAddr;
 
-use super::StartError;
 use super::set_aside::Aside;
 use crate::deployments::StoreFault;
 use crate::observe::Line;
@@ -61,8 +60,8 @@ impl From<Aside> for Notice {
 
 impl Notice {
     /// No version answers at a host name of its own, for this keeps one from it.
-    pub(super) fn without_previews(fault: &StartError) -> Self {
-        Notice(Said::WithoutPreviews(fault.to_string()))
+    pub(super) fn without_previews(fault: String) -> Self {
+        Notice(Said::WithoutPreviews(fault))
     }
 
     /// A file of a watched folder is not served, for this reason.
