@@ -17,7 +17,7 @@ pub const BROTLI_WINDOW_BITS: u32 = 19;
 pub const ZSTD_WINDOW_BITS_MAX: u32 = 23;
 
 /// Bytes that are compressed on the loop and at once, with gzip, deflate and zstd: 12 us, and a host
-/// thread is away for 10 to 15. brotli takes 30 for them.
+/// thread is away for 7, or 10 to 15 if it has not worked just before. brotli takes 30 for them.
 pub const COMPRESSED_AT_ONCE_BYTES_MAX: usize = 1024;
 
 /// Bytes up to which a call is quick work for the host threads; more is slow work.
