@@ -1,8 +1,9 @@
 //! Owns the bounds of `crypto`.
 
-/// Bytes that are hashed with SHA-256, or sealed, on the loop and at once. A host thread is away for
-/// 7 us, or 10 to 15 if it has not worked just before; SHA-256 takes 9 us for so many bytes, AES-GCM 9, ChaCha20-Poly1305 12 (measured on a
-/// processor that helps with the first two). Ed25519 takes 20 us for a signature and 40 to verify one.
+/// Bytes that are hashed with SHA-256, or sealed, on the loop and at once. A host thread is away for 7 us,
+/// or 10 to 15 if it has not worked just before; SHA-256 takes 9 us for so many bytes, AES-GCM 9,
+/// ChaCha20-Poly1305 12 (measured on a processor that helps with the first two). Ed25519 takes 20 us for
+/// a signature and 40 to verify one.
 pub const CRYPTO_AT_ONCE_BYTES_MAX: usize = 16 * 1024;
 
 /// Memory of one password hash, in KiB. RFC 9106 recommends 64 MiB where memory is scarce, OWASP 19 to
