@@ -276,8 +276,8 @@ impl Jobs {
             slow_was_last: false,
             waiting: 0,
             resting: 0,
-            // One is left to what others ask of the runtime.
-            resting_max: threads.saturating_sub(1),
+            // The others are left to what is asked of the runtime itself.
+            resting_max: threads / 2,
             handed: VecDeque::new(),
             parties: Vec::new(),
             rivals: 0,
@@ -406,8 +406,8 @@ impl Place {
         self.rest(jobs, &inner.handed)
     }
 
-    /// Waits a little for another job. All but one thread may do so at once, for what others ask of the runtime
-    /// is not done meanwhile by those that rest.
+    /// Waits a little for another job. Half of the threads may do so at once: those that rest do nothing of what
+    /// is asked of the runtime itself, and under a load of jobs they come back to it seldom.
     fn rest(&mut self, mut jobs: MutexGuard<'_, Jobs>, handed: &Condvar) -> Option<Job> {
         if jobs.resting == jobs.resting_max {
             return None;
