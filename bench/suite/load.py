@@ -1,6 +1,6 @@
 """The loads: wrk for what a server can do at most, oha for latency at a fixed rate."""
 
-import json
+import csv
 import re
 import subprocess
 from dataclasses import dataclass
@@ -69,44 +69,74 @@ def _read_wrk(server: Server, done: subprocess.CompletedProcess) -> tuple[int, f
     return int(counted.group(1)), float(counted.group(2)) * unit
 
 
+# As many connections as requests fall due in a quarter of a second: a server that stands still for
+# less does not keep the loop from being open.
+CONNECTIONS = 256
+# The client opens its connections with its first requests, one each: which would be a hundredth and
+# more of all that are measured, and so all that the 99th percentile shows.
+OPENING_SECONDS = 1.0
+
+
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds, from when a request should have been sent."""
+    """Milliseconds, from when a request should have been sent, on connections that are open."""
 
     p50: float
     p99: float
     p999: float
     worst: float
     requests_per_second: float
+    # Of the requests sent while the client opened its connections, which the others leave out.
+    opening_p99: float
 
 
 def latency(server: Server, path: str, rate: int, seconds: float) -> Latency:
-    """An open loop: a request that waits for its turn to be sent counts as waiting."""
+    """An open loop: a request that waits for its turn to be sent counts as waiting. It takes
+    OPENING_SECONDS more than those that are measured."""
     url = f"http://{ADDRESS}:{server.port}{path}"
-    # As many connections as requests fall due in a quarter of a second: a server that stands
-    # still for less does not keep the loop from being open.
-    command = [tools.oha(), "--no-tui", "--output-format", "json", "--latency-correction"]
-    # `-w`: what is under way at the end is waited for, or the slowest would not count.
-    command += ["-q", str(rate), "-c", "256", "-z", f"{seconds}s", "-w", url]
+    count = round(rate * (OPENING_SECONDS + seconds))
+    command = [tools.oha(), "--no-tui", "--output-format", "csv", "--latency-correction"]
+    # By number: what fell due and was not answered at the end is waited for, or the slowest would not
+    # count.
+    command += ["-q", str(rate), "-c", str(CONNECTIONS), "-n", str(count), url]
     done = subprocess.run(
         command,
         capture_output=True,
         text=True,
-        timeout=seconds + 60,
+        timeout=OPENING_SECONDS + seconds + 60,
         preexec_fn=pinned(machine.LOAD_CORE),
     )
     server.check_alive()
     if done.returncode != 0:
         raise Failure(f"{server.recipe.name}: oha failed: {done.stderr.strip()}")
-    said = json.loads(done.stdout)
-    statuses, errors = said["statusCodeDistribution"], said["errorDistribution"]
-    if set(statuses) != {"200"} or errors:
-        raise Failure(f"{server.recipe.name}: statuses {statuses}, errors {errors}")
-    at = said["latencyPercentiles"]
+    return _read_oha(server, done.stdout, count)
+
+
+def _read_oha(server: Server, said: str, count: int) -> Latency:
+    answers = list(csv.DictReader(said.splitlines()))
+    refused = {one["status"] for one in answers} - {"200"}
+    # Those without an answer are not among them.
+    if refused or len(answers) != count:
+        name = server.recipe.name
+        raise Failure(f"{name}: {len(answers)} of {count} answered, statuses not 200: {refused}")
+    opening, measured, last = [], [], 0.0
+    for one in answers:
+        start, took = float(one["request-start"]), float(one["request-duration"])
+        (opening if start < OPENING_SECONDS else measured).append(took * 1e3)
+        last = max(last, start)
+    opening.sort()
+    measured.sort()
+    if not (opening and measured):
+        raise Failure(f"{server.recipe.name}: too few requests to measure: {count}")
     return Latency(
-        p50=at["p50"] * 1e3,
-        p99=at["p99"] * 1e3,
-        p999=at["p99.9"] * 1e3,
-        worst=said["summary"]["slowest"] * 1e3,
-        requests_per_second=said["summary"]["requestsPerSec"],
+        p50=_percentile(measured, 0.5),
+        p99=_percentile(measured, 0.99),
+        p999=_percentile(measured, 0.999),
+        worst=measured[-1],
+        requests_per_second=len(measured) / max(last - OPENING_SECONDS, 1e-9),
+        opening_p99=_percentile(opening, 0.99),
     )
+
+
+def _percentile(ordered: list[float], share: float) -> float:
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]

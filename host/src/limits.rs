@@ -62,6 +62,12 @@ pub const FAULT_BYTES_MAX: usize = 2000;
 /// little beside other programs. Where cores are free it changes nothing.
 pub const NICENESS_BESIDE_LOOPS: i32 = 5;
 
+/// How much further a host thread gives way to the loops while a job of it takes long, where it may return:
+/// beside a thread that computes and is closer to them a loop has the core back late, for the kernel counts
+/// what it has just used, be it microseconds. That much leaves a long job a thirtieth of a core that a loop wants
+/// all the time.
+pub const NICENESS_OF_LONG_JOBS: i32 = 15;
+
 /// How far the thread that interrupts guests goes before the loops, where the process may ask for that: it has
 /// ten times the share of one, and uses little of that, some microseconds at a time and seldom more than once in
 /// [`TIME_BETWEEN_WANTED`].
@@ -79,6 +85,10 @@ pub const LOOP_SLICE: Duration = SLICE;
 /// The same of threads that compute for long: the longest that Linux gives. With slices of its own length they
 /// would be over at any moment, and one of two such threads has the core in that moment, not a loop that wakes.
 pub const COMPUTING_SLICE: Duration = Duration::from_millis(100);
+
+/// The same of host threads with short jobs: the shortest that Linux gives. A job is over before that, and the
+/// sooner it is the more answers a loop writes together.
+pub const SHORT_JOB_SLICE: Duration = Duration::from_micros(100);
 
 /// The same of the thread that interrupts guests, which runs for some microseconds at a time: the shortest
 /// that Linux gives.

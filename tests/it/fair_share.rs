@@ -1,6 +1,6 @@
 //! The loop's time is shared between tenants by their weights, whatever each of them asks for.
 
-use crate::harness::{Client, Guest, Hob, Metrics, Serve, get, guest};
+use crate::harness::{Client, Guest, Hob, Metrics, Serve, get, guest, post};
 
 /// Guests that never end by themselves.
 fn spinner(name: &str) -> Guest {
@@ -91,4 +91,31 @@ fn the_thread_that_interrupts_guests_goes_before_the_loop_where_the_system_lets_
     let wanted = if may_go_first() { -10 } else { hob.niceness("hob")[0] };
     // A thread has its name and its niceness by its own doing, a while after it was started.
     hob.wait_for_metrics(|_| hob.niceness("epoch-ticker") == [wanted]);
+}
+
+/// Whether the system lets a thread of this process, and so of one that it starts, return from giving way: tried,
+/// on one that ends then.
+fn may_return() -> bool {
+    let niceness = |niceness| rustix::process::setpriority_process(None, niceness).is_ok();
+    let own = rustix::process::getpriority_process(None).expect("a niceness");
+    let tried = std::thread::spawn(move || niceness(own + 1) && niceness(own));
+    tried.join().expect("the thread ends")
+}
+
+#[test]
+fn a_host_thread_gives_way_to_the_loop_for_a_long_job_and_returns_where_the_system_lets_it() {
+    let hob = Serve::new([guest("capabilities").grants("")]).start();
+    let of_loop = hob.niceness("hob")[0];
+    let (short, long) =
+        if may_return() { (of_loop, of_loop + 15) } else { (5.max(of_loop), 5.max(of_loop)) };
+    // Seconds of work, for there are more than threads for long jobs.
+    let derive = "/capabilities/crypto.derive-key?what=sha256:2000000&length=32";
+    let mut clients: Vec<_> = (0..8).map(|_| hob.client()).collect();
+    clients.iter_mut().for_each(|client| client.send(post(derive, "73656372\n73616c74")));
+    hob.wait_for_metrics(|_| {
+        let of_threads = hob.niceness("host-thread");
+        of_threads.iter().filter(|nice| **nice == long.min(19)).count() >= 2
+    });
+    clients.iter_mut().for_each(|client| drop(client.response().expect(200)));
+    hob.wait_for_metrics(|_| hob.niceness("host-thread").iter().all(|nice| *nice == short));
 }

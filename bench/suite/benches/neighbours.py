@@ -88,10 +88,9 @@ def flooding(server: Server, seconds: float) -> Iterator[subprocess.Popen]:
 def measure(recipe: Recipe, seconds: float) -> Third:
     """A third that is refused anything fails the round, for then not every status is 200."""
     with running(recipe, bound_seconds=seconds + 120) as server:
-        load.latency(server, recipe.path, RATE, 1)
         if not recipe.name.startswith(BESIDE):
             return Third(load.latency(server, recipe.path, RATE, seconds), 0)
-        with spinning(server), flooding(server, seconds + 2) as flood:
+        with spinning(server), flooding(server, seconds + load.OPENING_SECONDS + 2) as flood:
             light = load.latency(server, recipe.path, RATE, seconds)
             said, _ = flood.communicate(timeout=60)
         get(server.port, recipe.path)
@@ -120,12 +119,12 @@ def run(options: Options) -> Report:
         name = f"p99 beside the two, to that alone, {cores}"
         figures.append(Figure(name, ratios, "x", at_most(RATIO)))
     header = ["scene", "requests/s", "p50, ms", "p99, ms", "p99.9, ms", "worst, ms"]
-    header += ["flood answers"]
+    header += ["p99 while connections open, ms", "flood answers"]
     rows = []
     for name in found.samples:
         shown = [
             spread([one for one in of(name, attribute) if one is not None])
-            for attribute in ("requests_per_second", "p50", "p99", "p999", "worst")
+            for attribute in ("requests_per_second", "p50", "p99", "p999", "worst", "opening_p99")
         ]
         rows.append([name, *shown, spread(found.of(name, "flood_answers"))])
     return Report(

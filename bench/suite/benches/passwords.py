@@ -64,7 +64,6 @@ def run(options: Options) -> Report:
 
     def measure(recipe: Recipe) -> Passwords:
         with running(recipe, bound_seconds=2 * seconds + 120) as server:
-            load.latency(server, recipe.path, RATE, 1)
             alone = load.latency(server, recipe.path, RATE, seconds)
             clients = Clients(server, "/capable/password")
             beside = load.latency(server, recipe.path, RATE, seconds)

@@ -15,7 +15,6 @@ from ..server import ADDRESS, Failure, Recipe, Server, running
 RATE = 1000
 LIGHT_P99_MS = 5.0
 SPIN_MS = 100
-HEAD_START_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Spinner:
         threading.Thread(target=self._ask, daemon=True).start()
 
     def _ask(self) -> None:
-        self.stopped.wait(HEAD_START_SECONDS)
+        self.stopped.wait(load.OPENING_SECONDS)
         while not self.stopped.is_set():
             connection = http.client.HTTPConnection(ADDRESS, self.port, timeout=30)
             with contextlib.suppress(OSError, http.client.HTTPException):
@@ -88,7 +87,6 @@ def scenes() -> list[Scene]:
 
 def measure(scene: Scene, seconds: float) -> Beside:
     with running(scene.recipe, bound_seconds=seconds + 120) as server:
-        load.latency(server, scene.recipe.path, RATE, 1)
         spinner = Spinner(server, scene.heavy) if scene.heavy else None
         light = load.latency(server, scene.recipe.path, RATE, seconds)
         statuses = list(spinner.statuses) if spinner else []

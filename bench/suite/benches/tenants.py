@@ -107,7 +107,6 @@ def measure(one: Recipe, count: int, seconds: float) -> Run:
         # The same rate whoever else is there.
         weights = [1 / (rank + 1) ** EXPONENT for rank in range(TENANTS)]
         rate = round(RATE * sum(weights[:HOT]) / sum(weights))
-        load.latency(server, one.path, rate, 1)
         hot = load.latency(server, one.path, rate, seconds)
         if others:
             said = json.loads(others.communicate(timeout=seconds + 60)[0])

@@ -13,6 +13,7 @@
 //! on more than half of the threads (with a single thread, on that one), and never on none while a
 //! thread becomes free twice; of several parties none has all the threads for slow ones.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -154,12 +155,14 @@ impl HostThreads {
         metrics: Arc<HostThreadMetrics>,
         timeline: Timeline,
     ) -> io::Result<Self> {
+        // The threads that make others may have given way meanwhile.
+        let niceness = priority::own_niceness();
         let owner = tokio::runtime::Builder::new_current_thread()
             .max_blocking_threads(threads)
             .thread_name("host-thread")
             // One that is there need not be made in a bad moment.
             .thread_keep_alive(Duration::MAX)
-            .on_thread_start(priority::give_way_to_loops)
+            .on_thread_start(move || priority::work_beside_loops_of(niceness))
             .build()?;
         let runtime = owner.handle().clone();
         let (jobs, handed) = (Mutex::new(Jobs::new(threads)), Condvar::new());
@@ -373,16 +376,8 @@ impl Place {
     /// many a job does.
     fn run(mut self, first: Job) {
         let mut next = Some(first);
-        // What the thread did before is not known.
-        let mut lane = None;
         while let Some(job) = next {
             self.slow_of = job.slow_of();
-            if lane.replace(job.work.lane) != Some(job.work.lane) {
-                match job.work.lane {
-                    Lane::Quick => priority::work_briefly(),
-                    Lane::Slow => priority::compute_for_long(),
-                }
-            }
             self.work(job);
             next = self.next();
         }
@@ -429,9 +424,20 @@ impl Place {
     }
 
     fn work(&self, job: Job) {
+        let gives_way = Cell::new(job.is_slow());
+        // Before it has a lock that a loop may want.
+        let return_from_that = || {
+            if gives_way.take() {
+                priority::work_briefly();
+            }
+        };
+        if gives_way.get() {
+            priority::compute_for_long();
+        }
         let Job { work, queued, run, .. } = job;
         let begun = Instant::now();
         run(&|| {
+            return_from_that();
             let ended = Instant::now();
             let inner = &self.pool.inner;
             inner.metrics.ran(work.operation, begun - queued, ended - begun);
@@ -440,6 +446,7 @@ impl Place {
                 inner.timeline.add(request, begun, ended, what);
             }
         });
+        return_from_that();
     }
 }
 

@@ -1,8 +1,16 @@
 //! Owns who goes first where a loop and the threads beside it share a core.
 
+use std::cell::Cell;
 use std::time::Duration;
 
+use rustix::process::{getpriority_process, setpriority_process};
+
 use crate::limits;
+
+thread_local! {
+    /// The niceness that the calling thread may return to after it gave way, if it may return.
+    static RETURNS_TO: Cell<Option<i32>> = const { Cell::new(None) };
+}
 
 /// Has the calling thread wake when it is due, and take the core from a loop as soon as it wakes, for good.
 /// It must want little of it.
@@ -11,7 +19,7 @@ use crate::limits;
 /// is many times a loop's it does not. For that the process must have `CAP_SYS_NICE`, or a limit that allows it
 /// (`RLIMIT_NICE`): without, it is late by some milliseconds now and then.
 pub(super) fn go_before_loops() {
-    let _ = rustix::process::setpriority_process(None, limits::TICKER_NICENESS);
+    let _ = setpriority_process(None, limits::TICKER_NICENESS);
     let _ = rustix::thread::set_current_timer_slack(Some(limits::TICKER_SLACK_NS));
     take_slices_of(limits::TICKER_SLICE);
 }
@@ -28,19 +36,38 @@ pub fn compute_beside_loops() {
     compute_for_long();
 }
 
+/// Has the calling thread, which is beside loops of this niceness, do short jobs as one of them, if it may
+/// give way for a long one and return: a loop that took the core in the middle of a short one would find locks
+/// taken, and have the result no sooner. Where the process may not ([`go_before_loops`] says when it may), the
+/// thread gives way to the loops for good.
+pub(super) fn work_beside_loops_of(niceness: i32) {
+    // Whether the way back is open is seen by one step.
+    let _ = setpriority_process(None, niceness + 1);
+    let returns_to = setpriority_process(None, niceness).is_ok().then_some(niceness);
+    RETURNS_TO.set(returns_to);
+    if returns_to.is_none() {
+        give_way_to_loops();
+    }
+    work_briefly();
+}
+
+/// The niceness of the calling thread.
+pub(super) fn own_niceness() -> i32 {
+    getpriority_process(None).unwrap_or(0)
+}
+
 /// Has the calling thread leave the core to any other that wakes, until it is to work briefly: what it does
 /// takes long anyway.
 pub(super) fn compute_for_long() {
-    take_slices_of(limits::COMPUTING_SLICE);
+    let niceness = RETURNS_TO.get().map(|of_loops| of_loops + limits::NICENESS_OF_LONG_JOBS);
+    schedule(limits::COMPUTING_SLICE, niceness);
 }
 
-/// Has the calling thread have the kernel's usual slices again.
+/// Has the calling thread take the core as soon as it wakes, for it has little to do; with the niceness it had
+/// before it computed.
 pub(super) fn work_briefly() {
-    take_slices_of(USUAL);
+    schedule(limits::SHORT_JOB_SLICE, RETURNS_TO.get());
 }
-
-/// The kernel's own choice, some milliseconds.
-const USUAL: Duration = Duration::ZERO;
 
 /// The kernel lets a thread that runs go on for a slice of its own before one that wakes has its turn, unless
 /// that one's slice would be over before those of all others that wait
@@ -50,11 +77,16 @@ const USUAL: Duration = Duration::ZERO;
 ///
 /// A system that refuses leaves the thread as it is, which is right and only slower.
 fn take_slices_of(slice: Duration) {
+    schedule(slice, None);
+}
+
+/// Has the calling thread have such slices, and this niceness or else the one it has.
+fn schedule(slice: Duration, niceness: Option<i32>) {
     let attributes = libc::sched_attr {
         size: size_of::<libc::sched_attr>() as u32,
         sched_policy: libc::SCHED_OTHER as u32,
         sched_flags: 0,
-        sched_nice: rustix::process::getpriority_process(None).unwrap_or(0),
+        sched_nice: niceness.unwrap_or_else(own_niceness),
         sched_priority: 0,
         sched_runtime: slice.as_nanos() as u64,
         sched_deadline: 0,
@@ -72,10 +104,10 @@ fn take_slices_of(slice: Duration) {
 /// A system that refuses leaves the thread as it is, which is right and only slower.
 pub fn give_way_to_loops() {
     // Of the calling thread only, for on Linux each has its own.
-    let own = rustix::process::getpriority_process(None);
+    let own = getpriority_process(None);
     let wanted = limits::NICENESS_BESIDE_LOOPS;
     if own.is_ok_and(|own| own < wanted) {
-        let _ = rustix::process::setpriority_process(None, wanted);
+        let _ = setpriority_process(None, wanted);
     }
 }
 

@@ -49,7 +49,6 @@ def measure(recipe: Recipe, by: str, seconds: float) -> Beside:
     work, inline = offload.heavy(by), offload.heavy("inline")
     with running(recipe, bound_seconds=4 * seconds + 120) as server:
         heavy.by_turns(server, (work, inline), 1)
-        load.latency(server, recipe.path, LIGHT_RATE, 1)
         alone = load.latency(server, recipe.path, LIGHT_RATE, seconds)
         offered = heavy.Offered(server, work, HEAVY_RATE)
         try:
