@@ -71,6 +71,18 @@ fn heavy_guests_take_turns_one_slice_a_turn_and_light_tasks_go_on() {
 }
 
 #[test]
+fn what_a_short_guest_has_woken_does_not_wait_for_one_that_computes() {
+    let mut world = World::new(3);
+    let [short, light] = world.spawn_short_of(Share::new(0, 1));
+    let long = world.spawn_heavy_of(Share::new(1, 1), 2);
+    while !world.has_ended(long) {
+        world.turn();
+        assert!(world.has_ended(light) || world.slices(long) == 0, "the answer waits for a slice");
+    }
+    assert!(world.has_ended(short) && world.has_ended(light));
+}
+
+#[test]
 fn a_task_that_panics_takes_no_other_with_it() {
     let mut world = World::new(3);
     let sleeper = world.spawn_sleeper(5);

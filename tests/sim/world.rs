@@ -178,12 +178,24 @@ impl World {
         let (remote, clock) = (self.remote.clone(), self.clock.clone());
         self.track(self.clock.now(), async move |ran| {
             for _ in 0..slices {
-                remote.heavy_turn(share).await;
+                remote.next_slice(share).await;
                 remote.charge(share, clock.now(), hob::limits::SLICE);
                 clock.advance(hob::limits::SLICE);
                 ran.set(ran.get() + 1);
             }
         })
+    }
+
+    /// A guest of this party that waits for its turn to begin, runs for a moment, and gives a light task its
+    /// result. Gives the numbers of both.
+    pub(crate) fn spawn_short_of(&mut self, share: Share) -> [usize; 2] {
+        let remote = self.remote.clone();
+        let (settle, pending) = Pending::new();
+        let short = self.track(self.clock.now(), async move |_| {
+            remote.heavy_turn(share).await;
+            settle.settle(());
+        });
+        [short, self.track(self.clock.now(), async move |_| pending.await)]
     }
 
     pub(crate) fn spawn_panicking(&mut self) {

@@ -95,6 +95,12 @@ impl<T> FairQueue<T> {
         self.len += 1;
     }
 
+    /// What [`Self::pop`] would give.
+    pub(super) fn first(&self) -> Option<&T> {
+        let (_, key) = self.waiting.first()?;
+        self.parties.get(key)?.entries.front()
+    }
+
     /// The first entry of the party that is next.
     pub(super) fn pop(&mut self) -> Option<T> {
         let (time, key) = self.waiting.first().copied()?;

@@ -215,14 +215,16 @@ impl Core {
         }
     }
 
-    /// Lets guests run whose turn it is: one that takes a slice, or some that take less.
+    /// Lets guests run whose turn it is: one that takes a slice, or some that take less. What those have
+    /// woken, to write their answers, does not wait for one that takes a slice.
     fn run_heavy_guests(&self) {
         let begun = self.clock.now();
         if self.was_wanted.replace(false) {
             self.shared.resume(begun);
         }
-        for _ in 0..limits::HEAVY_GRANTS_PER_TURN {
-            let Some(turn) = self.shared.next_heavy() else { break };
+        for grants in 0..limits::HEAVY_GRANTS_PER_TURN {
+            let may_compute = grants == 0 || !self.has_ready_tasks();
+            let Some(turn) = self.shared.next_heavy(may_compute) else { break };
             self.metrics.heavy_slices.fetch_add(1, Ordering::Relaxed);
             if let Some(task) = turn.grant() {
                 self.shared.granting.store(true, Ordering::Relaxed);
@@ -234,6 +236,10 @@ impl Core {
                 break;
             }
         }
+    }
+
+    fn has_ready_tasks(&self) -> bool {
+        !self.shared.ready.lock().expect("ready queue").is_empty()
     }
 
     fn poll_task(&self, task: TaskId) {
@@ -354,7 +360,7 @@ impl Handle {
 
     /// Whether tasks besides the one being polled wait for their turn.
     pub fn has_ready_tasks(&self) -> bool {
-        !self.core.shared.ready.lock().expect("ready queue").is_empty()
+        self.core.has_ready_tasks()
     }
 
     /// The task being polled now, if the caller is inside one.

@@ -71,10 +71,14 @@ impl Shared {
         self.notify();
     }
 
-    /// The next guest in the heavy queue that still waits.
-    pub(super) fn next_heavy(&self) -> Option<HeavyEntry> {
+    /// The next guest in the heavy queue that still waits; none when that is one that computes and
+    /// only others are asked for.
+    pub(super) fn next_heavy(&self, may_compute: bool) -> Option<HeavyEntry> {
         let mut heavy = self.heavy.lock().expect("heavy queue");
         loop {
+            if heavy.first()?.computes && !may_compute {
+                return None;
+            }
             let turn = heavy.pop()?;
             if !turn.is_abandoned() {
                 return Some(turn);
@@ -208,7 +212,12 @@ impl Remote {
 
     /// Steps back behind everything light, until the loop grants a guest of this party its next slice.
     pub fn heavy_turn(&self, share: Share) -> HeavyTurn {
-        HeavyTurn { shared: self.shared.clone(), share, place: None }
+        HeavyTurn { shared: self.shared.clone(), share, computes: false, place: None }
+    }
+
+    /// The same for a guest that is in the middle of computing, and so likely to take a whole slice.
+    pub fn next_slice(&self, share: Share) -> HeavyTurn {
+        HeavyTurn { computes: true, ..self.heavy_turn(share) }
     }
 
     /// Whether a guest of this party may run at once; else it is to wait for its turn. To be asked by
@@ -238,7 +247,10 @@ impl Remote {
 }
 
 /// A guest's place in the heavy queue.
-pub(super) struct HeavyEntry(Arc<Mutex<HeavyPlace>>);
+pub(super) struct HeavyEntry {
+    place: Arc<Mutex<HeavyPlace>>,
+    computes: bool,
+}
 
 #[derive(Default)]
 struct HeavyPlace {
@@ -250,12 +262,12 @@ struct HeavyPlace {
 impl HeavyEntry {
     /// Whether no one waits for this turn any more.
     pub(super) fn is_abandoned(&self) -> bool {
-        Arc::strong_count(&self.0) == 1
+        Arc::strong_count(&self.place) == 1
     }
 
     /// Lets the guest go on, and says which task to poll for it.
     pub(super) fn grant(self) -> Option<TaskId> {
-        let mut place = self.0.lock().expect("heavy place");
+        let mut place = self.place.lock().expect("heavy place");
         place.granted = true;
         let (task, waker) = place.poller.take()?;
         drop(place);
@@ -269,6 +281,7 @@ impl HeavyEntry {
 pub struct HeavyTurn {
     shared: Arc<Shared>,
     share: Share,
+    computes: bool,
     place: Option<Arc<Mutex<HeavyPlace>>>,
 }
 
@@ -287,7 +300,7 @@ impl Future for HeavyTurn {
         waiting.poller = Some((task, cx.waker().clone()));
         drop(waiting);
         if !queued {
-            let entry = HeavyEntry(place.clone());
+            let entry = HeavyEntry { place: place.clone(), computes: turn.computes };
             turn.shared.heavy.lock().expect("heavy queue").push(turn.share, entry);
         }
         Poll::Pending

@@ -199,7 +199,7 @@ fn interrupted(
         Ok(Slice::GoesOn) => Ok(UpdateDeadline::Continue(1)),
         Ok(Slice::UsedUp) => {
             capabilities::check_resources(store.data_mut())?;
-            Ok(UpdateDeadline::YieldCustom(1, Box::pin(context.remote.heavy_turn(context.share()))))
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(context.remote.next_slice(context.share()))))
         }
         Err(reached) => {
             let culprit = capabilities::current_request(store.as_context_mut());

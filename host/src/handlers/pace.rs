@@ -35,7 +35,10 @@ impl Pace {
                 return Poll::Ready(());
             }
         }
-        let stepping_back = self.stepping_back.get_or_insert_with(|| remote.heavy_turn(share));
+        let computes = self.held >= limits::SLICE;
+        let turn_to_come =
+            || if computes { remote.next_slice(share) } else { remote.heavy_turn(share) };
+        let stepping_back = self.stepping_back.get_or_insert_with(turn_to_come);
         ready!(Pin::new(stepping_back).poll(cx));
         *self = Pace { turn: Some(turn), ..Pace::default() };
         Poll::Ready(())
