@@ -160,6 +160,9 @@ struct Job {
     is_cancelled: Arc<AtomicBool>,
     /// Not here once there will be no more messages.
     to_job: Mutex<Option<Sender>>,
+    /// What was there when it was cancelled: kept, for it may be running at that moment, and would end by the
+    /// end of its messages.
+    kept_from_job: Mutex<Option<Sender>>,
     from_job: Arc<AsyncMutex<Receiver>>,
     progress: ProgressCell,
 }
@@ -202,6 +205,7 @@ pub(super) fn link(
                 outcome: Mutex::new(Some(outcome)),
                 is_cancelled: Arc::default(),
                 to_job: Mutex::new(Some(to_job)),
+                kept_from_job: Mutex::default(),
                 from_job: Arc::new(AsyncMutex::new(from_job)),
                 progress,
             })?)),
@@ -248,9 +252,10 @@ fn link_job(offload: &mut Interface<'_>) -> wasmtime::Result<()> {
     offload.immediate_unit("[method]job.cancel", |state, (job,): This| {
         let job = state.table.get(&job)?;
         job.is_cancelled.store(true, Ordering::Relaxed);
-        // First, so that the end of its messages is not what it ends by.
         job.ticket.stop();
-        job.to_job.lock().expect("to job").take();
+        if let Some(to_job) = job.to_job.lock().expect("to job").take() {
+            job.kept_from_job.lock().expect("kept from job").replace(to_job);
+        }
         Ok(())
     })
 }
