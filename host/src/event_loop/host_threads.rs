@@ -21,7 +21,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use super::priority;
+use super::priority::OfHostThreads;
 use super::remote::{Refused, Settle};
 use super::turns::{Bound, Turns, Weight};
 use crate::limits;
@@ -81,6 +81,7 @@ struct Inner {
     runtime: tokio::runtime::Handle,
     /// Kept so that the threads live as long as the pool; not here only while it is dropped.
     owner: Option<tokio::runtime::Runtime>,
+    priority: OfHostThreads,
     metrics: Arc<HostThreadMetrics>,
     timeline: Timeline,
     jobs: Mutex<Jobs>,
@@ -155,18 +156,18 @@ impl HostThreads {
         metrics: Arc<HostThreadMetrics>,
         timeline: Timeline,
     ) -> io::Result<Self> {
-        // The threads that make others may have given way meanwhile.
-        let niceness = priority::own_niceness();
+        let priority = OfHostThreads::beside_this_thread();
         let owner = tokio::runtime::Builder::new_current_thread()
             .max_blocking_threads(threads)
             .thread_name("host-thread")
             // One that is there need not be made in a bad moment.
             .thread_keep_alive(Duration::MAX)
-            .on_thread_start(move || priority::work_beside_loops_of(niceness))
+            .on_thread_start(move || priority.begin())
             .build()?;
         let runtime = owner.handle().clone();
         let (jobs, handed) = (Mutex::new(Jobs::new(threads)), Condvar::new());
-        let inner = Inner { runtime, owner: Some(owner), metrics, timeline, jobs, handed };
+        let owner = Some(owner);
+        let inner = Inner { runtime, owner, priority, metrics, timeline, jobs, handed };
         Ok(HostThreads { inner: Arc::new(inner) })
     }
 
@@ -424,15 +425,16 @@ impl Place {
     }
 
     fn work(&self, job: Job) {
+        let priority = self.pool.inner.priority;
         let gives_way = Cell::new(job.is_slow());
         // Before it has a lock that a loop may want.
         let return_from_that = || {
             if gives_way.take() {
-                priority::work_briefly();
+                priority.work_briefly();
             }
         };
         if gives_way.get() {
-            priority::compute_for_long();
+            priority.compute_for_long();
         }
         let Job { work, queued, run, .. } = job;
         let begun = Instant::now();

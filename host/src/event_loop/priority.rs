@@ -1,16 +1,11 @@
 //! Owns who goes first where a loop and the threads beside it share a core.
 
-use std::cell::Cell;
+use std::thread;
 use std::time::Duration;
 
 use rustix::process::{getpriority_process, setpriority_process};
 
 use crate::limits;
-
-thread_local! {
-    /// The niceness that the calling thread may return to after it gave way, if it may return.
-    static RETURNS_TO: Cell<Option<i32>> = const { Cell::new(None) };
-}
 
 /// Has the calling thread wake when it is due, and take the core from a loop as soon as it wakes, for good.
 /// It must want little of it.
@@ -33,40 +28,57 @@ pub(super) fn go_before_what_computes() {
 /// Has the calling thread give way to the loops, and compute, for good.
 pub fn compute_beside_loops() {
     give_way_to_loops();
-    compute_for_long();
+    take_slices_of(limits::COMPUTING_SLICE);
 }
 
-/// Has the calling thread, which is beside loops of this niceness, do short jobs as one of them, if it may
-/// give way for a long one and return: a loop that took the core in the middle of a short one would find locks
-/// taken, and have the result no sooner. Where the process may not ([`go_before_loops`] says when it may), the
-/// thread gives way to the loops for good.
-pub(super) fn work_beside_loops_of(niceness: i32) {
-    // Whether the way back is open is seen by one step.
-    let _ = setpriority_process(None, niceness + 1);
-    let returns_to = setpriority_process(None, niceness).is_ok().then_some(niceness);
-    RETURNS_TO.set(returns_to);
-    if returns_to.is_none() {
-        give_way_to_loops();
+/// How host threads share cores with the loops. For a short job one is as a loop, if it may give way for a long one
+/// and return: a loop that took the core in the middle of a short one would find locks taken, and have the result
+/// no sooner. Where the process may not ([`go_before_loops`] says when it may), they give way to the loops for good.
+#[derive(Clone, Copy)]
+pub(super) struct OfHostThreads {
+    /// The niceness of the loops, if a thread may return to it.
+    returns_to: Option<i32>,
+}
+
+impl OfHostThreads {
+    /// Beside loops that are as nice as the calling thread.
+    pub(super) fn beside_this_thread() -> Self {
+        let niceness = own_niceness();
+        // Tried on a thread that ends then, for the way back may be closed.
+        let step = move || {
+            let _ = setpriority_process(None, niceness + 1);
+            setpriority_process(None, niceness).is_ok()
+        };
+        let tried = thread::Builder::new().spawn(step).map(thread::JoinHandle::join);
+        let may_return = matches!(tried, Ok(Ok(true)));
+        OfHostThreads { returns_to: may_return.then_some(niceness) }
     }
-    work_briefly();
+
+    /// To be called once, by a host thread as it starts.
+    pub(super) fn begin(self) {
+        if self.returns_to.is_none() {
+            give_way_to_loops();
+        }
+        self.work_briefly();
+    }
+
+    /// Has the calling thread leave the core to any other that wakes, until it is to work briefly: what it does
+    /// takes long anyway.
+    pub(super) fn compute_for_long(self) {
+        let niceness = self.returns_to.map(|of_loops| of_loops + limits::NICENESS_OF_LONG_JOBS);
+        schedule(limits::COMPUTING_SLICE, niceness);
+    }
+
+    /// Has the calling thread take the core as soon as it wakes, for it has little to do; with the niceness it
+    /// had before it computed.
+    pub(super) fn work_briefly(self) {
+        schedule(limits::SHORT_JOB_SLICE, self.returns_to);
+    }
 }
 
 /// The niceness of the calling thread.
-pub(super) fn own_niceness() -> i32 {
+fn own_niceness() -> i32 {
     getpriority_process(None).unwrap_or(0)
-}
-
-/// Has the calling thread leave the core to any other that wakes, until it is to work briefly: what it does
-/// takes long anyway.
-pub(super) fn compute_for_long() {
-    let niceness = RETURNS_TO.get().map(|of_loops| of_loops + limits::NICENESS_OF_LONG_JOBS);
-    schedule(limits::COMPUTING_SLICE, niceness);
-}
-
-/// Has the calling thread take the core as soon as it wakes, for it has little to do; with the niceness it had
-/// before it computed.
-pub(super) fn work_briefly() {
-    schedule(limits::SHORT_JOB_SLICE, RETURNS_TO.get());
 }
 
 /// The kernel lets a thread that runs go on for a slice of its own before one that wakes has its turn, unless
