@@ -36,6 +36,7 @@ mod files;
 mod folders;
 mod handover;
 mod harness;
+mod host_threads;
 mod http;
 mod isolation;
 mod keyvalue;
@@ -51,6 +52,8 @@ mod observability;
 mod offload;
 mod offload_messages;
 mod offload_turns;
+#[path = "../one_core.rs"]
+mod one_core;
 mod operator_commands;
 mod operators;
 mod outbound;

@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 
 use super::clock::Clock;
 use super::fair_queue::{FairQueue, Share};
-use super::host_threads::{HostQueue, Work};
+use super::gathering::Gathering;
+use super::host_threads::{HostQueue, HostThreads, Work};
 use super::tasks::TaskId;
 use super::timers::{Sleep, Timers};
 use crate::limits;
@@ -39,6 +40,7 @@ pub(super) struct Shared {
     resumed: AtomicU64,
     base: Instant,
     pub(super) inbox: Mutex<VecDeque<Message>>,
+    pub(super) gathering: Gathering,
     pub(super) timers: Mutex<Timers>,
     pub(super) clock: Clock,
     /// The task being polled, as bits; a guest that yields is filed under it.
@@ -58,6 +60,7 @@ impl Shared {
             resumed: AtomicU64::new(0),
             base: clock.now(),
             inbox: Mutex::default(),
+            gathering: Gathering::default(),
             timers: Mutex::default(),
             clock,
             current: AtomicU64::new(0),
@@ -68,6 +71,12 @@ impl Shared {
 
     pub(super) fn push_ready(&self, task: TaskId) {
         self.ready.lock().expect("ready queue").push_back(task);
+        self.notify();
+    }
+
+    /// A job waits in this pool until the loop has it begun.
+    pub(super) fn keep_job(&self, pool: &HostThreads) {
+        self.gathering.keep_job(pool);
         self.notify();
     }
 
@@ -104,6 +113,7 @@ impl Shared {
         !self.ready.lock().expect("ready queue").is_empty()
             || self.has_heavy()
             || !self.inbox.lock().expect("inbox").is_empty()
+            || self.gathering.has_work()
     }
 
     /// Announces that the loop is about to sleep; false when there is work after all.
@@ -171,7 +181,7 @@ impl Remote {
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Pending<Result<T, Refused>> {
         let (settle, pending) = Pending::new();
-        if let Err(settle) = queue.submit(work, job, settle) {
+        if let Err(settle) = queue.submit(&self.shared, work, job, settle) {
             settle.settle(Err(Refused::Busy));
         }
         pending
@@ -185,7 +195,7 @@ impl Remote {
         work: Work,
         job: impl FnOnce() + Send + 'static,
     ) {
-        queue.submit_unattended(work, job);
+        queue.submit_unattended(&self.shared, work, job);
     }
 
     /// Runs `act` on the loop's thread, and gives what it returned.
@@ -341,15 +351,18 @@ impl<T> Pending<T> {
 impl<T> Settle<T> {
     /// Gives the result and wakes who waits for it. A result no one wants is dropped.
     pub fn settle(self, value: T) {
-        let mut state = self.slot.state.lock().expect("pending slot");
-        if let SlotState::Waiting(waker) = &mut *state {
-            let waker = waker.take();
-            *state = SlotState::Settled(value);
-            drop(state);
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+        if let Some(waker) = self.put(value) {
+            waker.wake();
         }
+    }
+
+    /// Gives the result, and who is to be woken for it.
+    pub(super) fn put(self, value: T) -> Option<Waker> {
+        let mut state = self.slot.state.lock().expect("pending slot");
+        let SlotState::Waiting(waker) = &mut *state else { return None };
+        let waker = waker.take();
+        *state = SlotState::Settled(value);
+        waker
     }
 
     /// Whether the pending side has been dropped.
