@@ -55,6 +55,11 @@ impl Gathering {
         mem::take(&mut self.kept().answers)
     }
 
+    /// Whether somebody is to be woken.
+    pub(super) fn has_answers(&self) -> bool {
+        !self.kept().answers.is_empty()
+    }
+
     /// Whether the loop has something to come for.
     pub(super) fn has_work(&self) -> bool {
         let kept = self.kept();

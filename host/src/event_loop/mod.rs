@@ -259,6 +259,7 @@ impl Core {
 
     fn has_ready_tasks(&self) -> bool {
         !self.shared.ready.lock().expect("ready queue").is_empty()
+            || self.shared.gathering.has_answers()
     }
 
     fn poll_task(&self, task: TaskId) {
