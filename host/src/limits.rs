@@ -105,13 +105,6 @@ pub const HOST_JOBS_PER_QUEUE_MAX: usize = 1024;
 /// where what others ask of it, such as `wasmtime-wasi`, may have it.
 pub const HOST_THREAD_RESTS: Duration = Duration::from_millis(5);
 
-/// How long a host thread that shares the only core with the loop does job after job before it tells the loop of
-/// the first answer: short beside a slice, long beside a point query.
-pub const ANSWERS_GATHERED: Duration = Duration::from_micros(200);
-
-/// How long an answer can wait at most when the job after it takes long: the loop then looks by itself.
-pub const ANSWER_UNTOLD: Duration = Duration::from_millis(1);
-
 /// Event loops in one process. Beyond the number of cores they only take turns.
 /// Each has a socket, and those of all loops are handed over in one message.
 pub const LOOPS_MAX: usize = 128;

@@ -36,7 +36,6 @@ mod files;
 mod folders;
 mod handover;
 mod harness;
-mod host_threads;
 mod http;
 mod isolation;
 mod keyvalue;
@@ -52,8 +51,6 @@ mod observability;
 mod offload;
 mod offload_messages;
 mod offload_turns;
-#[path = "../one_core.rs"]
-mod one_core;
 mod operator_commands;
 mod operators;
 mod outbound;

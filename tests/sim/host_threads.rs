@@ -6,13 +6,9 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hob::event_loop::{
-    Bound, Clock, EventLoop, HostQueue, HostThreads, Pending, Refused, Weight, Work,
-};
+use hob::event_loop::{Bound, Clock, EventLoop, HostQueue, HostThreads, Refused, Weight, Work};
 use hob::limits;
 use hob::observe::Timeline;
-
-use crate::one_core;
 
 const QUICK: Work = Work::quick("test.quick");
 const SLOW: Work = Work::slow("test.slow");
@@ -146,16 +142,17 @@ fn a_full_queue_refuses_at_once() {
     let queue = pool(1);
     let mut event_loop = event_loop();
     let remote = event_loop.remote();
-    let (begins, begun) = Pending::new();
+    let begun = Arc::new(Barrier::new(2));
     let (release, held) = mpsc::channel::<()>();
     let outcome = event_loop
         .run(async move {
+            let barrier = begun.clone();
             let running = remote.host_thread(&queue, QUICK, move || {
-                begins.settle(());
+                barrier.wait();
                 // Ends when the sender is dropped.
                 let _ = held.recv();
             });
-            begun.await;
+            begun.wait();
             let waiting: Vec<_> = (0..limits::HOST_JOBS_PER_QUEUE_MAX)
                 .map(|_| remote.host_thread(&queue, QUICK, || ()))
                 .collect();
@@ -343,12 +340,9 @@ fn expect_slow_jobs_begun(others: usize, wanted: usize) {
                     })
                 })
                 .collect();
-            let mut had = 0;
-            while had < wanted {
-                remote.sleep_until(Instant::now() + Duration::from_millis(1)).await;
-                had += begun.try_iter().count();
+            for _ in 0..wanted {
+                begun.recv_timeout(Duration::from_secs(60)).expect("a slow job begins");
             }
-            assert_eq!(had, wanted, "more than {wanted} have begun");
             // The threads that are left take these one after the other, and would take a slow one.
             for _ in 0..64 {
                 remote.host_thread(&queue, QUICK, || ()).await.expect("the job ran");
@@ -370,74 +364,4 @@ fn slow_work_of_one_of_several_parties_leaves_a_thread_for_that_of_another() {
 #[test]
 fn slow_work_of_the_only_party_has_half_of_the_threads() {
     expect_slow_jobs_begun(0, 2);
-}
-
-/// What waits for the loop, or has been done for it, is given together where all share one core: see
-/// `a_pool_on_one_core_is_as_one_on_many`.
-mod gathered {
-    use super::*;
-
-    #[test]
-    fn an_answer_that_is_there_does_not_wait_for_the_end_of_the_job_after_it() {
-        let queue = pool(1);
-        let mut event_loop = event_loop();
-        let remote = event_loop.remote();
-        event_loop
-            .run(async move {
-                let (release, held) = mpsc::channel();
-                let first = remote.host_thread(&queue, QUICK, || ());
-                let second = remote.host_thread(&queue, QUICK, move || held.recv());
-                first.await.expect("the first ran");
-                release.send(()).expect("the second waits");
-                second.await.expect("the second ran").expect("it was released");
-            })
-            .expect("the loop runs");
-    }
-
-    #[test]
-    fn a_job_of_another_thread_is_begun_while_the_loop_sleeps() {
-        let queue = pool(1);
-        let mut event_loop = event_loop();
-        let remote = event_loop.remote();
-        let (settle, settled) = Pending::new();
-        let other = thread::spawn(move || {
-            let (report, done) = mpsc::channel();
-            remote.host_thread_unattended(&queue, QUICK, move || report.send(()).expect("heard"));
-            done.recv().expect("the job was done");
-            settle.settle(());
-        });
-        // The loop wakes for nothing else.
-        event_loop.run(settled).expect("the loop runs");
-        other.join().expect("the other thread ends");
-    }
-
-    #[test]
-    fn what_is_put_away_as_the_loop_ends_is_put_away() {
-        struct PutsAway(Option<Box<dyn FnOnce()>>);
-        impl Drop for PutsAway {
-            fn drop(&mut self) {
-                self.0.take().expect("once")();
-            }
-        }
-        let queue = pool(1);
-        let mut event_loop = event_loop();
-        let remote = event_loop.remote();
-        let (report, done) = mpsc::channel();
-        let put_away = move || {
-            remote.host_thread_unattended(&queue, QUICK, move || report.send(()).expect("heard"));
-        };
-        let held = PutsAway(Some(Box::new(put_away)));
-        event_loop.handle().spawn(async move {
-            let _held = held;
-            std::future::pending::<()>().await;
-        });
-        event_loop.run(async {}).expect("the loop runs");
-        drop(event_loop);
-        done.recv().expect("it was put away");
-    }
-}
-
-#[test]
-fn a_pool_on_one_core_is_as_one_on_many() {
-    one_core::expect_the_same(&["host_threads::"]);
 }

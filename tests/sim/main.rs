@@ -8,8 +8,6 @@
 
 mod host_threads;
 mod offload_threads;
-#[path = "../one_core.rs"]
-mod one_core;
 mod world;
 
 use hob::event_loop::Share;

@@ -13,24 +13,19 @@
 //! on more than half of the threads (with a single thread, on that one), and never on none while a
 //! thread becomes free twice; of several parties none has all the threads for slow ones.
 
-mod place;
-
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::task::Waker;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use super::gathering::Expected;
 use super::priority::OfHostThreads;
-use super::remote::{Refused, Settle, Shared};
+use super::remote::{Refused, Settle};
 use super::turns::{Bound, Turns, Weight};
 use crate::limits;
-use crate::observe::{HostThreadMetrics, Timeline};
-use place::Place;
+use crate::observe::{Happening, HostThreadMetrics, Timeline};
 
 /// How long a job is likely to hold its thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,8 +82,6 @@ struct Inner {
     /// Kept so that the threads live as long as the pool; not here only while it is dropped.
     owner: Option<tokio::runtime::Runtime>,
     priority: OfHostThreads,
-    /// Whether jobs and answers are given together: see [`super::gathering`].
-    gathers: bool,
     metrics: Arc<HostThreadMetrics>,
     timeline: Timeline,
     jobs: Mutex<Jobs>,
@@ -101,13 +94,11 @@ struct Job {
     /// Whose it is.
     party: usize,
     queued: Instant,
-    /// The answer as its loop expects it, where answers are gathered.
-    expected: Option<Expected>,
     run: Run,
 }
 
-/// The work itself. Gives who is to be woken for its answer.
-type Run = Box<dyn FnOnce(Note<'_>) -> Option<Waker> + Send>;
+/// The work itself.
+type Run = Box<dyn FnOnce(Note<'_>) + Send>;
 
 impl Job {
     fn is_slow(&self) -> bool {
@@ -166,7 +157,6 @@ impl HostThreads {
         timeline: Timeline,
     ) -> io::Result<Self> {
         let priority = OfHostThreads::beside_this_thread();
-        let gathers = thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
         let owner = tokio::runtime::Builder::new_current_thread()
             .max_blocking_threads(threads)
             .thread_name("host-thread")
@@ -177,14 +167,14 @@ impl HostThreads {
         let runtime = owner.handle().clone();
         let (jobs, handed) = (Mutex::new(Jobs::new(threads)), Condvar::new());
         let owner = Some(owner);
-        let inner = Inner { runtime, owner, priority, gathers, metrics, timeline, jobs, handed };
+        let inner = Inner { runtime, owner, priority, metrics, timeline, jobs, handed };
         Ok(HostThreads { inner: Arc::new(inner) })
     }
 
     /// A queue of its own for one more party, which has turns by its weight, and in which so many jobs
     /// may wait.
     pub fn queue(&self, weight: Weight, most: Bound) -> HostQueue {
-        self.jobs().rivals += 1;
+        self.inner.jobs.lock().expect("host threads' jobs").rivals += 1;
         self.add(weight, most)
     }
 
@@ -194,7 +184,7 @@ impl HostThreads {
     }
 
     fn add(&self, weight: Weight, most: Bound) -> HostQueue {
-        let mut jobs = self.jobs();
+        let mut jobs = self.inner.jobs.lock().expect("host threads' jobs");
         jobs.parties.push(Party { weight, most, ..Party::default() });
         HostQueue { pool: self.clone(), index: jobs.parties.len() - 1 }
     }
@@ -204,44 +194,11 @@ impl HostThreads {
         self.inner.runtime.enter()
     }
 
-    /// Whether this and the other are one pool.
-    pub(super) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.inner, &other.inner)
-    }
-
-    /// Begins jobs that wait, as many as there are free threads. On one core the first thread may do all of them
-    /// before it gives the core back, and then no other is woken.
-    pub(super) fn begin_waiting(&self) {
-        while self.begin_one(self.jobs()) {}
-    }
-
-    /// Has the next job done by a thread that is free, if there are both.
-    fn begin_one(&self, mut jobs: MutexGuard<'_, Jobs>) -> bool {
-        let begun = jobs.begin();
-        self.note_waiting(&jobs);
-        let Some((job, thread)) = begun else { return false };
-        if jobs.resting > 0 {
-            jobs.resting -= 1;
-            jobs.handed.push_back((job, thread));
-            // A thread that wakes may have the core at once, and must not wait for the lock.
-            drop(jobs);
-            self.inner.handed.notify_one();
-        } else {
-            drop(jobs);
-            self.start(job, thread);
-        }
-        true
-    }
-
     /// Gives a job to a thread that is free. To be called with no lock held: a thread may have to be
     /// made, and that can fail.
     fn start(&self, job: Job, thread: usize) {
-        let place = Place::new(self.clone(), thread, &job);
+        let place = Place { pool: self.clone(), thread, slow_of: job.slow_of() };
         self.inner.runtime.spawn_blocking(move || place.run(job));
-    }
-
-    fn jobs(&self) -> MutexGuard<'_, Jobs> {
-        self.inner.jobs.lock().expect("host threads' jobs")
     }
 
     fn note_waiting(&self, jobs: &Jobs) {
@@ -252,69 +209,56 @@ impl HostThreads {
 impl HostQueue {
     /// Queues a job that no one waits for. It is not refused: what it puts away is bounded by whoever
     /// has handed that out.
-    pub(super) fn submit_unattended(
-        &self,
-        home: &Arc<Shared>,
-        work: Work,
-        job: impl FnOnce() + Send + 'static,
-    ) {
-        let jobs = self.pool.jobs();
+    pub(super) fn submit_unattended(&self, work: Work, job: impl FnOnce() + Send + 'static) {
+        let jobs = self.pool.inner.jobs.lock().expect("host threads' jobs");
         let run = Box::new(|note: Note<'_>| {
             drop(catch_unwind(AssertUnwindSafe(job)));
             note();
-            None
         });
-        self.push(jobs, home, work, run);
+        self.push(jobs, work, run);
     }
 
     /// Queues a job, or gives the means to settle back when the queue is full.
     pub(super) fn submit<T: Send + 'static>(
         &self,
-        home: &Arc<Shared>,
         work: Work,
         job: impl FnOnce() -> T + Send + 'static,
         settle: Settle<Result<T, Refused>>,
     ) -> Result<(), Settle<Result<T, Refused>>> {
-        let Some(jobs) = self.jobs_with_room() else {
-            self.pool.inner.metrics.refused(work.operation);
+        let inner = &self.pool.inner;
+        let jobs = inner.jobs.lock().expect("host threads' jobs");
+        let party = &jobs.parties[self.index];
+        let own = party.quick.len() + party.slow.len();
+        if own >= party.most.get() || jobs.waiting >= limits::HOST_JOBS_MAX {
+            drop(jobs);
+            inner.metrics.refused(work.operation);
             return Err(settle);
-        };
+        }
         let run = Box::new(move |note: Note<'_>| {
-            if settle.is_abandoned() {
-                return None;
+            if !settle.is_abandoned() {
+                let result = catch_unwind(AssertUnwindSafe(job));
+                note();
+                settle.settle(result.map_err(|_| Refused::Panicked));
             }
-            let result = catch_unwind(AssertUnwindSafe(job));
-            note();
-            settle.put(result.map_err(|_| Refused::Panicked))
         });
-        self.push(jobs, home, work, run);
+        self.push(jobs, work, run);
         Ok(())
     }
 
-    /// The jobs, if one more may wait.
-    fn jobs_with_room(&self) -> Option<MutexGuard<'_, Jobs>> {
-        let jobs = self.pool.jobs();
-        if jobs.has_room(self.index) || !self.pool.inner.gathers {
-            return jobs.has_room(self.index).then_some(jobs);
-        }
-        // Those that wait for the loop only are not what the bound is for.
-        drop(jobs);
-        self.pool.begin_waiting();
-        let jobs = self.pool.jobs();
-        jobs.has_room(self.index).then_some(jobs)
-    }
-
-    fn push(&self, mut jobs: MutexGuard<'_, Jobs>, home: &Arc<Shared>, work: Work, run: Run) {
-        let gathers = self.pool.inner.gathers;
-        let (party, queued) = (self.index, Instant::now());
-        let expected = gathers.then(|| Expected::by(home));
-        jobs.push(Job { work, party, queued, expected, run });
-        if gathers {
-            self.pool.note_waiting(&jobs);
+    fn push(&self, mut jobs: MutexGuard<'_, Jobs>, work: Work, run: Run) {
+        jobs.push(Job { work, party: self.index, queued: Instant::now(), run });
+        let begun = jobs.begin();
+        self.pool.note_waiting(&jobs);
+        let Some((job, thread)) = begun else { return };
+        if jobs.resting > 0 {
+            jobs.resting -= 1;
+            jobs.handed.push_back((job, thread));
+            // A thread that wakes may have the core at once, and must not wait for the lock.
             drop(jobs);
-            home.keep_job(&self.pool);
+            self.pool.inner.handed.notify_one();
         } else {
-            self.pool.begin_one(jobs);
+            drop(jobs);
+            self.pool.start(job, thread);
         }
     }
 }
@@ -344,13 +288,6 @@ impl Jobs {
             quick_turns: Turns::default(),
             slow_turns: Turns::default(),
         }
-    }
-
-    /// Whether one more job of this party may wait.
-    fn has_room(&self, party: usize) -> bool {
-        let party = &self.parties[party];
-        let own = party.quick.len() + party.slow.len();
-        own < party.most.get() && self.waiting < limits::HOST_JOBS_MAX
     }
 
     fn push(&mut self, job: Job) {
@@ -424,5 +361,106 @@ impl Jobs {
             self.slow_turns.push(index);
         }
         job
+    }
+}
+
+/// A thread's place in the pool, as long as it is at work.
+struct Place {
+    pool: HostThreads,
+    thread: usize,
+    /// Whose slow job it is at, if it is at one.
+    slow_of: Option<usize>,
+}
+
+impl Place {
+    /// Does a job, and then those that wait: to wake another thread for the next would cost more than
+    /// many a job does.
+    fn run(mut self, first: Job) {
+        let mut next = Some(first);
+        while let Some(job) = next {
+            self.slow_of = job.slow_of();
+            self.work(job);
+            next = self.next();
+        }
+    }
+
+    /// The next job, if the thread is not to go back to the runtime.
+    fn next(&mut self) -> Option<Job> {
+        let inner = self.pool.inner.clone();
+        let mut jobs = inner.jobs.lock().expect("host threads' jobs");
+        if let Some(party) = self.slow_of.take() {
+            jobs.end_slow(party);
+        }
+        let next = jobs.next();
+        self.pool.note_waiting(&jobs);
+        if next.is_some() {
+            return next;
+        }
+        // Under the same lock, so that who comes now finds the thread free.
+        jobs.busy[self.thread] = false;
+        self.thread = usize::MAX;
+        self.rest(jobs, &inner.handed)
+    }
+
+    /// Waits a little for another job. Half of the threads may do so at once: those that rest do nothing of what
+    /// is asked of the runtime itself, and under a load of jobs they come back to it seldom.
+    fn rest(&mut self, mut jobs: MutexGuard<'_, Jobs>, handed: &Condvar) -> Option<Job> {
+        if jobs.resting == jobs.resting_max {
+            return None;
+        }
+        jobs.resting += 1;
+        let until = Instant::now() + limits::HOST_THREAD_RESTS;
+        loop {
+            if let Some((job, thread)) = jobs.handed.pop_front() {
+                self.thread = thread;
+                return Some(job);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                jobs.resting -= 1;
+                return None;
+            }
+            jobs = handed.wait_timeout(jobs, left).expect("host threads' jobs").0;
+        }
+    }
+
+    fn work(&self, job: Job) {
+        let priority = self.pool.inner.priority;
+        let gives_way = Cell::new(job.is_slow());
+        // Before it has a lock that a loop may want.
+        let return_from_that = || {
+            if gives_way.take() {
+                priority.work_briefly();
+            }
+        };
+        if gives_way.get() {
+            priority.compute_for_long();
+        }
+        let Job { work, queued, run, .. } = job;
+        let begun = Instant::now();
+        run(&|| {
+            return_from_that();
+            let ended = Instant::now();
+            let inner = &self.pool.inner;
+            inner.metrics.ran(work.operation, begun - queued, ended - begun);
+            if let Some(request) = work.request {
+                let what = Happening::HostThread { operation: work.operation, thread: self.thread };
+                inner.timeline.add(request, begun, ended, what);
+            }
+        });
+        return_from_that();
+    }
+}
+
+impl Drop for Place {
+    /// When the thread could not be made, or something of ours has panicked, its place is given back.
+    fn drop(&mut self) {
+        if self.thread != usize::MAX {
+            let mut jobs = self.pool.inner.jobs.lock().expect("host threads' jobs");
+            jobs.busy[self.thread] = false;
+            if let Some(party) = self.slow_of {
+                jobs.end_slow(party);
+            }
+        }
     }
 }

@@ -9,7 +9,6 @@
 
 mod clock;
 mod fair_queue;
-mod gathering;
 mod host_threads;
 mod lookout;
 mod net;
@@ -148,11 +147,8 @@ impl EventLoop {
 
         core.expire_timers(started);
         core.drain_inbox();
-        core.wake_answered();
         core.run_light_tasks(started);
-        core.begin_gathered_jobs();
         core.run_heavy_guests();
-        core.begin_gathered_jobs();
 
         core.observe_turn(started);
         core.wait(&mut self.events)?;
@@ -180,7 +176,6 @@ impl Drop for EventLoop {
     /// Tasks hold handles to the loop that holds them: left alone, neither would ever go.
     fn drop(&mut self) {
         self.core.tasks.clear();
-        self.core.shared.gathering.close();
     }
 }
 
@@ -203,20 +198,6 @@ impl Core {
                 break;
             };
             message(&self.shared);
-        }
-    }
-
-    /// Wakes those whose jobs host threads have done and not told the loop of.
-    fn wake_answered(&self) {
-        for waker in self.shared.gathering.take_answers() {
-            waker.wake();
-        }
-    }
-
-    /// Has host threads begin what tasks have asked of them, where that is done for many at once.
-    fn begin_gathered_jobs(&self) {
-        if let Some(pool) = self.shared.gathering.take_jobs() {
-            pool.begin_waiting();
         }
     }
 
@@ -259,7 +240,6 @@ impl Core {
 
     fn has_ready_tasks(&self) -> bool {
         !self.shared.ready.lock().expect("ready queue").is_empty()
-            || self.shared.gathering.has_answers()
     }
 
     fn poll_task(&self, task: TaskId) {
@@ -291,12 +271,10 @@ impl Core {
         !self.finished.get() && !self.clock.is_manual()
     }
 
-    /// The time to the next deadline, or to a look at what host threads may have done; none when there is neither.
+    /// The time to the next deadline, if there is one.
     fn to_next_deadline(&self) -> Option<Duration> {
-        let next = self.shared.timers.lock().expect("timers").next();
-        let deadline = next.map(|next| next.saturating_duration_since(self.clock.now()));
-        let look = self.shared.gathering.expects_answers().then_some(limits::ANSWER_UNTOLD);
-        deadline.into_iter().chain(look).min().map(round_up)
+        let next = self.shared.timers.lock().expect("timers").next()?;
+        Some(round_up(next.saturating_duration_since(self.clock.now())))
     }
 
     fn observe_turn(&self, started: Instant) {

@@ -16,8 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::clock::Clock;
 use super::fair_queue::{FairQueue, Share};
-use super::gathering::Gathering;
-use super::host_threads::{HostQueue, HostThreads, Work};
+use super::host_threads::{HostQueue, Work};
 use super::tasks::TaskId;
 use super::timers::{Sleep, Timers};
 use crate::limits;
@@ -40,7 +39,6 @@ pub(super) struct Shared {
     resumed: AtomicU64,
     base: Instant,
     pub(super) inbox: Mutex<VecDeque<Message>>,
-    pub(super) gathering: Gathering,
     pub(super) timers: Mutex<Timers>,
     pub(super) clock: Clock,
     /// The task being polled, as bits; a guest that yields is filed under it.
@@ -60,7 +58,6 @@ impl Shared {
             resumed: AtomicU64::new(0),
             base: clock.now(),
             inbox: Mutex::default(),
-            gathering: Gathering::default(),
             timers: Mutex::default(),
             clock,
             current: AtomicU64::new(0),
@@ -71,12 +68,6 @@ impl Shared {
 
     pub(super) fn push_ready(&self, task: TaskId) {
         self.ready.lock().expect("ready queue").push_back(task);
-        self.notify();
-    }
-
-    /// A job waits in this pool until the loop has it begun.
-    pub(super) fn keep_job(&self, pool: &HostThreads) {
-        self.gathering.keep_job(pool);
         self.notify();
     }
 
@@ -113,7 +104,6 @@ impl Shared {
         !self.ready.lock().expect("ready queue").is_empty()
             || self.has_heavy()
             || !self.inbox.lock().expect("inbox").is_empty()
-            || self.gathering.has_work()
     }
 
     /// Announces that the loop is about to sleep; false when there is work after all.
@@ -181,7 +171,7 @@ impl Remote {
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Pending<Result<T, Refused>> {
         let (settle, pending) = Pending::new();
-        if let Err(settle) = queue.submit(&self.shared, work, job, settle) {
+        if let Err(settle) = queue.submit(work, job, settle) {
             settle.settle(Err(Refused::Busy));
         }
         pending
@@ -195,7 +185,7 @@ impl Remote {
         work: Work,
         job: impl FnOnce() + Send + 'static,
     ) {
-        queue.submit_unattended(&self.shared, work, job);
+        queue.submit_unattended(work, job);
     }
 
     /// Runs `act` on the loop's thread, and gives what it returned.
@@ -351,18 +341,15 @@ impl<T> Pending<T> {
 impl<T> Settle<T> {
     /// Gives the result and wakes who waits for it. A result no one wants is dropped.
     pub fn settle(self, value: T) {
-        if let Some(waker) = self.put(value) {
-            waker.wake();
-        }
-    }
-
-    /// Gives the result, and who is to be woken for it.
-    pub(super) fn put(self, value: T) -> Option<Waker> {
         let mut state = self.slot.state.lock().expect("pending slot");
-        let SlotState::Waiting(waker) = &mut *state else { return None };
-        let waker = waker.take();
-        *state = SlotState::Settled(value);
-        waker
+        if let SlotState::Waiting(waker) = &mut *state {
+            let waker = waker.take();
+            *state = SlotState::Settled(value);
+            drop(state);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
     }
 
     /// Whether the pending side has been dropped.
