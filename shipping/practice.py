@@ -152,9 +152,11 @@ def serve(hob: Path, examples: Path, scratch: Path, isolation: str | None) -> No
             asyncio.run(asyncio.wait_for(load(port, process), SECONDS))
             # Counts are written when it ends in its own way.
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            if code := process.wait(30):
+                raise Refused(f"it ended with code {code}, and has not written its counts")
         finally:
             process.kill()
+            process.wait()
 
 
 def practise(hob: Path, examples: Path, scratch: Path, say: Callable[[str], None]) -> None:
