@@ -1,9 +1,10 @@
 //! Outbound requests: by `hob:host/fetch` of both generations and by `wasi:http` of both, to servers
 //! that answer, stall, break off and lie.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::TcpListener;
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
 
 use crate::harness::{
     Deed, Guest, Hob, Response, Scratch, Serve, Upstream, answer, every_mode, get, guest, post,
@@ -105,6 +106,42 @@ fn a_kept_connection_that_was_closed_meanwhile_costs_no_request() {
     let to = format!("http://{}/", upstream.address);
     for _ in 0..20 {
         assert_eq!(send(&hob, "capabilities", &to, "").expect(200).text(), "200 - ok");
+    }
+}
+
+/// An upstream that answers the first request of a connection and closes at the second, unanswered.
+fn upstream_that_answers_once() -> Upstream {
+    let answered = Mutex::new(BTreeSet::new());
+    Upstream::start(move |seen| {
+        let is_first = answered.lock().expect("connections").insert(seen.connection);
+        if is_first { answer("well") } else { Deed::AnswerAndClose(Vec::new()) }
+    })
+}
+
+#[test]
+fn a_request_that_may_be_repeated_is_sent_anew_when_a_kept_connection_ends_under_it() {
+    let hob = serve(every_mode(&GUESTS));
+    for name in hob.names() {
+        let upstream = upstream_that_answers_once();
+        let to = format!("http://{}/", upstream.address);
+        for _ in 0..2 {
+            assert_eq!(send(&hob, name, &to, "").expect(200).text(), "200 a well", "{name}");
+        }
+        assert_eq!([(); 3].map(|()| upstream.seen().connection), [0, 0, 1], "{name}");
+    }
+}
+
+#[test]
+fn a_request_that_may_not_be_repeated_is_sent_once() {
+    for (method, body) in [("POST", ""), ("PATCH", ""), ("PUT", "what is given only once")] {
+        let upstream = upstream_that_answers_once();
+        let hob = serve([guest("capabilities")]);
+        let to = format!("http://{}/&method={method}", upstream.address);
+        send(&hob, "capabilities", &to, body).expect(200);
+        assert_eq!(send(&hob, "capabilities", &to, body).expect(422).text(), "Closed", "{method}");
+        // Over a new connection.
+        send(&hob, "capabilities", &to, body).expect(200);
+        assert_eq!([(); 3].map(|()| upstream.seen().connection), [0, 0, 1], "{method}");
     }
 }
 

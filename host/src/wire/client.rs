@@ -22,7 +22,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{Either, select};
+use http_body::Body as _;
 use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use tokio::sync::{mpsc, oneshot};
 
@@ -246,12 +248,18 @@ impl Office {
         let Order { key, connections_max, resolve, request, patience } = order;
         let progress = Progress::new(self.handle.now());
         let mut request = progress.watch(request, &self.remote);
-        // The other side may close a connection it has kept while this side takes it up: a request
-        // of which nothing was sent is sent anew.
+        // The other side may close a connection it has kept while this side takes it up.
         while let Some(mut kept) = self.pool.take(&key, self.handle.now()) {
-            match self.exchange(&mut kept, request, patience, &progress).await? {
-                Ok(response) => return Ok(self.lease(response, key, kept, patience)),
-                Err(unsent) => request = unsent,
+            let copy = repeatable(&request);
+            match self.exchange(&mut kept, request, patience, &progress).await {
+                Ok(Ok(response)) => return Ok(self.lease(response, key, kept, patience)),
+                Ok(Err(unsent)) => request = unsent,
+                // Once, over a new connection: a server that falls at it is not to fall again and again.
+                Err(SendFailed::Closed) => {
+                    request = copy.ok_or(SendFailed::Closed)?;
+                    break;
+                }
+                Err(failed) => return Err(failed),
             }
         }
         let connecting = self.connect(&key, connections_max, resolve, patience.connect);
@@ -308,4 +316,18 @@ impl Office {
             ResponseBody::new(incoming, lease, self.remote.clone(), patience.between_bytes)
         })
     }
+}
+
+/// A copy of a request that may be sent twice (RFC 9110, 9.2.2), where there is nothing of it that is
+/// given only once.
+fn repeatable(request: &http::Request<OutboundBody>) -> Option<http::Request<OutboundBody>> {
+    let may = request.method().is_idempotent() && request.body().is_end_stream();
+    may.then(|| {
+        let nothing = Empty::new().map_err(|never| match never {}).boxed_unsync();
+        let mut copy = http::Request::new(nothing);
+        request.method().clone_into(copy.method_mut());
+        request.uri().clone_into(copy.uri_mut());
+        request.headers().clone_into(copy.headers_mut());
+        copy
+    })
 }
