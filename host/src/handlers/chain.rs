@@ -94,7 +94,7 @@ impl Chain {
     }
 
     /// Calls the outermost. Nothing happens until the invocation is polled.
-    pub fn invoke(self: &Rc<Self>, call: Call) -> Invocation {
+    pub fn invoke(self: &Rc<Self>, call: Box<Call>) -> Invocation {
         self.call(0, call)
     }
 
@@ -141,7 +141,7 @@ impl Chain {
         }
     }
 
-    fn call(self: &Rc<Self>, place: usize, mut call: Call) -> Invocation {
+    fn call(self: &Rc<Self>, place: usize, mut call: Box<Call>) -> Invocation {
         let Link { handler, begun, outcome, .. } = &self.links[place];
         outcome.replace(None);
         let is_last = place + 1 == self.links.len();

@@ -33,7 +33,7 @@ pub(super) struct Instance {
 }
 
 /// Begins a call in an instance of its own.
-pub(super) fn invoke(handler: &Rc<Handler>, call: Call) -> Invocation {
+pub(super) fn invoke(handler: &Rc<Handler>, call: Box<Call>) -> Invocation {
     let mailbox = SharedMailbox::default();
     mailbox.set_id(call.id);
     let (idle, cpu) = (handler.idle.pop(), handler.cpu());
@@ -60,7 +60,7 @@ async fn drive(
     handler: Rc<Handler>,
     idle: Option<Instance>,
     meter: Arc<Meter>,
-    mut call: Call,
+    mut call: Box<Call>,
     mailbox: SharedMailbox,
     outparam: Option<Outparam>,
 ) -> Result<(), Failure> {
@@ -70,7 +70,8 @@ async fn drive(
             metrics.instances_reused.fetch_add(1, Ordering::Relaxed);
             instance
         }
-        None => handler.instantiate(meter).await?,
+        // Boxed, so that a request that finds an instance does not take the room of one that has none.
+        None => Box::pin(handler.instantiate(meter)).await?,
     };
     let _lines = handler.context.stdio.lines_of(call.id);
     let state = instance.store.data_mut();
@@ -87,7 +88,7 @@ async fn drive(
 
 async fn serve(
     instance: &mut Instance,
-    call: Call,
+    call: Box<Call>,
     mailbox: &Mailbox,
     outparam: Option<Outparam>,
 ) -> wasmtime::Result<()> {

@@ -25,7 +25,7 @@ use exports::hob::host::handler::{Method, Request, RequestBody, ResponseBody};
 pub(super) async fn serve(
     store: &mut Store<GuestState>,
     exports: &HttpHandler,
-    call: Call,
+    call: Box<Call>,
     mailbox: &Mailbox,
 ) -> wasmtime::Result<()> {
     let request = request(store, call)?;
@@ -79,7 +79,7 @@ async fn pull(
     }
 }
 
-fn request(store: &mut Store<GuestState>, call: Call) -> wasmtime::Result<Request> {
+fn request(store: &mut Store<GuestState>, call: Box<Call>) -> wasmtime::Result<Request> {
     let body = match call.body {
         CallBody::Whole(bytes) => RequestBody::Bytes(bytes.into()),
         CallBody::Stream(stream) => {

@@ -34,7 +34,7 @@ use exports::hob::host::handler::{Body, BodyError, BodyStream, Method, Request};
 pub(super) async fn serve(
     accessor: &Accessor<GuestState>,
     exports: &HttpHandler,
-    call: Call,
+    call: Box<Call>,
     mailbox: &Mailbox,
     started: impl FnOnce(&mut GuestState, GuestTaskId),
 ) -> wasmtime::Result<()> {
@@ -70,7 +70,7 @@ pub(super) async fn serve(
 
 fn request(
     access: &mut wasmtime::component::Access<'_, GuestState>,
-    call: Call,
+    call: Box<Call>,
 ) -> wasmtime::Result<Request> {
     let body = match call.body {
         CallBody::Whole(bytes) => Body::Bytes(bytes.into()),

@@ -27,7 +27,7 @@ type Answer = Result<http::Response<HyperOutgoingBody>, ErrorCode>;
 pub(super) async fn serve(
     store: &mut Store<GuestState>,
     exports: &Proxy,
-    call: Call,
+    call: Box<Call>,
     outparam: Outparam,
 ) -> wasmtime::Result<()> {
     let mut http = store.data_mut().http();
@@ -90,7 +90,10 @@ pub(super) fn collect(outparam: &Outparam, mailbox: &SharedMailbox) {
 
 /// The request as `wasmtime-wasi-http` takes it. The guest may keep it for as long as it works, so it
 /// gets a copy of what would keep the connection's buffer alive.
-pub(super) fn request(mut call: Call, authority: Option<Authority>) -> http::Request<WasiBody> {
+pub(super) fn request(
+    mut call: Box<Call>,
+    authority: Option<Authority>,
+) -> http::Request<WasiBody> {
     detach(&mut call.head.headers);
     call.head.uri = detached(&call.head.uri, authority);
     let body = match call.body {

@@ -20,7 +20,7 @@ use crate::capabilities::GuestState;
 pub(super) async fn serve(
     accessor: &Accessor<GuestState>,
     exports: &Service,
-    call: Call,
+    call: Box<Call>,
     mailbox: &Mailbox,
     started: impl FnOnce(&mut GuestState, GuestTaskId),
 ) -> wasmtime::Result<()> {
@@ -53,7 +53,10 @@ pub(super) async fn serve(
 /// Reports how the sending of a request went; the stock code wants it back with the response.
 type Transmission = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
-fn push(state: &mut GuestState, call: Call) -> wasmtime::Result<(Resource<Request>, Transmission)> {
+fn push(
+    state: &mut GuestState,
+    call: Box<Call>,
+) -> wasmtime::Result<(Resource<Request>, Transmission)> {
     let http = state.http();
     let (request, transmission) = Request::from_http(http.hooks, with_authority(call));
     let transmission: Transmission = Box::pin(transmission);
@@ -61,7 +64,7 @@ fn push(state: &mut GuestState, call: Call) -> wasmtime::Result<(Resource<Reques
 }
 
 /// 0.3 has the authority beside the headers, not in them.
-fn with_authority(call: Call) -> http::Request<wasmtime_wasi_http::WasiBody> {
+fn with_authority(call: Box<Call>) -> http::Request<wasmtime_wasi_http::WasiBody> {
     let host = call.head.headers.get(HOST).map(|host| Bytes::copy_from_slice(host.as_bytes()));
     let authority = host.and_then(|host| Authority::from_maybe_shared(host).ok());
     http02::request(call, authority)

@@ -38,7 +38,7 @@ pub struct Invocation {
     /// Set once the guest is waited for.
     wall: Option<Sleep>,
     /// An answer whose guest was interrupted before it was known how it begins.
-    beginning: Option<Beginning>,
+    beginning: Option<Box<Beginning>>,
     /// The request is a HEAD: the length that its response names is of a body that does not come.
     is_head: bool,
     /// Held as long as what is behind a plug-in may be at work for it.
@@ -120,7 +120,7 @@ impl Invocation {
             return Poll::Ready(Err(failure));
         }
         if let Some(beginning) = self.beginning.take() {
-            return self.begin(beginning, cx);
+            return self.begin(*beginning, cx);
         }
         match self.mailbox.take_reply() {
             Some(Reply::Whole(response)) => Poll::Ready(Ok(self.whole(response))),
@@ -197,7 +197,7 @@ impl Invocation {
                 }
                 // It waits for nothing but its next slice, and may be at the end with that.
                 Filled::Waits { .. } if self.is_interrupted() && beginning.may_wait() => {
-                    self.beginning = Some(beginning);
+                    self.beginning = Some(Box::new(beginning));
                     return self.poll_wall(cx).map(Err);
                 }
                 Filled::Waits { .. } => break,

@@ -65,7 +65,8 @@ pub struct Handler {
     background: Rc<Background>,
 }
 
-/// A request on its way into a guest.
+/// A request on its way into a guest. It goes through a dozen futures, each of which copies what it is given:
+/// so it is behind a box.
 pub struct Call {
     /// Method, target and headers.
     pub head: http::request::Parts,
@@ -79,8 +80,8 @@ pub struct Call {
 
 impl Call {
     /// A request with nothing behind who gets it.
-    pub fn new(head: http::request::Parts, body: CallBody, id: RequestId) -> Self {
-        Call { head, body, id, next: None }
+    pub fn new(head: http::request::Parts, body: CallBody, id: RequestId) -> Box<Self> {
+        Box::new(Call { head, body, id, next: None })
     }
 }
 
@@ -188,7 +189,7 @@ impl Handler {
     }
 
     /// Calls the guest. Nothing happens until the invocation is polled.
-    pub fn invoke(self: &Rc<Self>, call: Call) -> Invocation {
+    pub fn invoke(self: &Rc<Self>, call: Box<Call>) -> Invocation {
         let is_head = call.head.method == http::Method::HEAD;
         let invocation = match self.deployment.isolation {
             Isolation::Fresh | Isolation::Reuse => exclusive::invoke(self, call),

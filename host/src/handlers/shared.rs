@@ -59,12 +59,12 @@ pub(super) struct SharedInstance {
 }
 
 struct Job {
-    call: Call,
+    call: Box<Call>,
     mailbox: SharedMailbox,
 }
 
 /// Begins a call in an instance that serves others too.
-pub(super) fn invoke(handler: &Rc<Handler>, call: Call) -> Invocation {
+pub(super) fn invoke(handler: &Rc<Handler>, call: Box<Call>) -> Invocation {
     let mailbox = SharedMailbox::default();
     let instance = handler.open_instance();
     instance.take(handler, Job { call, mailbox: mailbox.clone() });

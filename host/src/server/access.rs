@@ -47,10 +47,10 @@ impl AccessLog {
         exchange: Rc<Exchange>,
         in_flight: Rc<Cell<usize>>,
         started: Instant,
-    ) -> Record {
+    ) -> Box<Record> {
         in_flight.set(in_flight.get() + 1);
         handler.in_flight.fetch_add(1, Ordering::Relaxed);
-        Record {
+        Box::new(Record {
             access: self.clone(),
             id,
             method: request.method().clone(),
@@ -67,7 +67,7 @@ impl AccessLog {
             bytes: 0,
             complete: false,
             on_loop: Cell::new(Duration::ZERO),
-        }
+        })
     }
 
     /// A line for bytes that never became a request.
@@ -86,7 +86,7 @@ impl AccessLog {
     }
 }
 
-/// One request under way.
+/// One request under way. It goes from hand to hand with the response, so it is behind a box.
 pub(super) struct Record {
     access: AccessLog,
     id: RequestId,
@@ -204,12 +204,12 @@ impl Drop for Record {
 /// A response's body; its end is the end of the request.
 pub(super) struct ObservedBody {
     body: AnswerBody,
-    record: Record,
+    record: Box<Record>,
 }
 
 impl ObservedBody {
     /// `is_head`: no one will ask for the body, and that is no fault of anyone's.
-    pub(super) fn new(body: AnswerBody, mut record: Record, is_head: bool) -> Self {
+    pub(super) fn new(body: AnswerBody, mut record: Box<Record>, is_head: bool) -> Self {
         if record.on_loop.get().is_zero() {
             record.charge(body.on_loop());
         }

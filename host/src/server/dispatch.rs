@@ -107,7 +107,7 @@ impl Service for Dispatcher {
         request: Request<Incoming>,
         exchange: Rc<Exchange>,
     ) -> impl Future<Output = Response<ObservedBody>> + 'static {
-        self.inner.clone().answer(request, exchange)
+        self.inner.clone().answer(Box::new(request), exchange)
     }
 
     fn refused(&self, fault: Fault, peer: Option<SocketAddr>) -> String {
@@ -126,9 +126,10 @@ impl Inner {
         RequestId(id)
     }
 
+    /// The request is behind a box, so that the futures on its way do not each copy it.
     async fn answer(
         self: Rc<Self>,
-        request: Request<Incoming>,
+        request: Box<Request<Incoming>>,
         exchange: Rc<Exchange>,
     ) -> Response<ObservedBody> {
         let id = self.new_id();
@@ -194,7 +195,7 @@ impl Inner {
         &self,
         handler: &Rc<Handler>,
         route: &Route,
-        request: Request<Incoming>,
+        request: Box<Request<Incoming>>,
         exchange: &Exchange,
         id: RequestId,
         record: &mut Record,
@@ -204,15 +205,15 @@ impl Inner {
         let is_head = head.method == Method::HEAD;
         let chain = record.passage.as_ref().map(|passage| passage.chain.clone());
         let first = chain.as_ref().map_or(handler, |chain| chain.first());
-        let body = self.admit_and_receive(first, body, record).await?;
-        exchange.received.set(matches!(body, CallBody::Whole(_)));
-        let overrun = match &body {
+        let mut call = Call::new(head, CallBody::Whole(Bytes::new()), id);
+        call.body = self.admit_and_receive(first, body, record).await?;
+        exchange.received.set(matches!(call.body, CallBody::Whole(_)));
+        let overrun = match &call.body {
             CallBody::Stream(body) => body.overrun(),
             CallBody::Whole(_) => None,
         };
         let compress = handler.deployment().compress;
-        let wish = compress.then(|| Wish::of(&head.headers, is_head, id));
-        let call = Call::new(head, body, id);
+        let wish = compress.then(|| Wish::of(&call.head.headers, is_head, id));
         let mut invocation = match &chain {
             None => handler.invoke(call),
             Some(chain) => chain.invoke(call),
@@ -481,7 +482,7 @@ fn finish(
     response: Response<AnswerBody>,
     id: RequestId,
     is_head: bool,
-    mut record: Record,
+    mut record: Box<Record>,
 ) -> Response<ObservedBody> {
     let (mut head, mut body) = response.into_parts();
     if is_head {
