@@ -1,4 +1,4 @@
-//! A small address space: there is no pool of instances, and they are made as long as there is room.
+//! The address space: in a small one there is no pool of instances, and they are made as long as there is room.
 
 use std::process::Command;
 
@@ -54,4 +54,9 @@ fn a_request_that_there_is_no_room_for_is_told_so() {
         hob.wait_for_in_flight(name, 0);
         hob.expect_hello(name);
     }
+}
+
+#[test]
+fn no_memory_is_in_huge_pages() {
+    assert!(!serve().may_have_huge_pages());
 }

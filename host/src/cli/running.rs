@@ -32,6 +32,9 @@ impl Service {
     /// Serves until SIGTERM or SIGINT.
     pub(super) fn run(mut self) -> Result<()> {
         server::raise_descriptor_limit();
+        if !self.is_for_developers {
+            take_small_pages();
+        }
         let cache = self.options.cache()?;
         // First: what changes while the rest is read and compiled is not missed.
         let watch = self.watched.take().map(Watch::begin);
@@ -87,6 +90,14 @@ impl Service {
     fn complete(&self, config: Config) -> Result<Config> {
         complete(&self.options, self.is_for_developers, config)
     }
+}
+
+/// Has all memory of the process in pages of the usual size. With huge ones, which the allocator asks for, a
+/// burst of requests waits until the kernel has cleared what no request touches. Those who use the library decide
+/// for themselves, and `hob dev` would pass it on to the compilers that it starts.
+fn take_small_pages() {
+    // A kernel that refuses does as it likes, and all is well but slower.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
 /// What is written, and what the flags say.

@@ -174,12 +174,23 @@ impl Hob {
         self.status_bytes("VmSize:")
     }
 
+    /// Whether the kernel may give the process huge pages without being asked for each.
+    pub(crate) fn may_have_huge_pages(&self) -> bool {
+        self.status("THP_enabled:") == "1"
+    }
+
     fn status_bytes(&self, field: &str) -> u64 {
+        let size = self.status(field);
+        let kib = size.strip_suffix(" kB").and_then(|kib| kib.parse::<u64>().ok());
+        kib.expect("a number of kB") * 1024
+    }
+
+    /// What `/proc/PID/status` says.
+    fn status(&self, field: &str) -> String {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
         let status = status.expect("the process runs");
-        let line = status.lines().find_map(|line| line.strip_prefix(field));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
-        kib.and_then(|kib| kib.parse::<u64>().ok()).expect("a number of kB") * 1024
+        let value = status.lines().find_map(|line| line.strip_prefix(field));
+        value.expect("the kernel tells it").trim().to_owned()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
