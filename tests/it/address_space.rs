@@ -57,6 +57,6 @@ fn a_request_that_there_is_no_room_for_is_told_so() {
 }
 
 #[test]
-fn no_memory_is_in_huge_pages() {
+fn a_server_asks_for_no_huge_pages() {
     assert!(!serve().may_have_huge_pages());
 }

@@ -92,9 +92,10 @@ impl Service {
     }
 }
 
-/// Has all memory of the process in pages of the usual size. With huge ones, which the allocator asks for, a
-/// burst of requests waits until the kernel has cleared what no request touches. Those who use the library decide
-/// for themselves, and `hob dev` would pass it on to the compilers that it starts.
+/// Has what memory the process takes from now on in pages of the usual size. With huge ones, which the allocator asks
+/// for, a burst of requests waits until the kernel has cleared what no request touches. Those who use the library
+/// decide for themselves; and as a process passes it on to those that it starts, `hob dev`, which starts one
+/// compiler after the other, does without.
 fn take_small_pages() {
     // A kernel that refuses does as it likes, and all is well but slower.
     let _ = rustix::thread::disable_transparent_huge_pages(true);

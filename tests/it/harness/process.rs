@@ -174,7 +174,7 @@ impl Hob {
         self.status_bytes("VmSize:")
     }
 
-    /// Whether the kernel may give the process huge pages without being asked for each.
+    /// Whether the process may have huge pages.
     pub(crate) fn may_have_huge_pages(&self) -> bool {
         self.status("THP_enabled:") == "1"
     }
