@@ -83,6 +83,19 @@ fn what_a_short_guest_has_woken_does_not_wait_for_one_that_computes() {
 }
 
 #[test]
+fn who_comes_while_light_tasks_run_does_not_wait_for_a_guest_that_computes() {
+    let mut world = World::new(8);
+    let (address, accepter) = world.spawn_accepter();
+    world.turn();
+    let long = world.spawn_heavy_of(Share::new(0, 1), 2);
+    world.spawn_client_of(address);
+    while !world.has_ended(long) {
+        world.turn();
+        assert!(world.has_ended(accepter), "the connection waits for a slice");
+    }
+}
+
+#[test]
 fn a_task_that_panics_takes_no_other_with_it() {
     let mut world = World::new(3);
     let sleeper = world.spawn_sleeper(5);

@@ -1,6 +1,8 @@
 //! A loop on a manual clock, the tasks on it, and a model of what they may have done.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -196,6 +198,24 @@ impl World {
             settle.settle(());
         });
         [short, self.track(self.clock.now(), async move |_| pending.await)]
+    }
+
+    /// Waits for a connection to the address that is given.
+    pub(crate) fn spawn_accepter(&mut self) -> (SocketAddr, usize) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let listener = self.handle.listen(listener).expect("the kernel watches it");
+        let address = listener.local_addr().expect("its address");
+        let accepter = self.track(self.clock.now(), async move |_| {
+            poll_fn(|cx| listener.poll_accept(cx)).await.expect("a connection");
+        });
+        (address, accepter)
+    }
+
+    /// Connects, and returns when the kernel has done its part.
+    pub(crate) fn spawn_client_of(&mut self, address: SocketAddr) {
+        self.track(self.clock.now(), async move |_| {
+            TcpStream::connect(address).expect("a connection");
+        });
     }
 
     pub(crate) fn spawn_panicking(&mut self) {

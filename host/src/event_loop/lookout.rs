@@ -90,14 +90,21 @@ fn watch(loops: &[(Arc<mio::Registry>, Arc<Shared>)], time: Duration) {
         return;
     }
     let mut is_any_told = false;
+    // What has been seen would be seen again at once.
+    let mut pause = limits::TIME_BETWEEN_WANTED;
     for (fd, (_, shared)) in fds.iter().zip(loops) {
-        if fd.revents().contains(PollFlags::IN) && shared.granting.load(Ordering::Relaxed) {
-            shared.wanted.store(true, Ordering::Relaxed);
-            is_any_told = true;
+        if !fd.revents().contains(PollFlags::IN) || !shared.granting.load(Ordering::Relaxed) {
+            continue;
+        }
+        match shared.left_to_guests() {
+            Duration::ZERO => {
+                shared.wanted.store(true, Ordering::Relaxed);
+                is_any_told = true;
+            }
+            left => pause = pause.min(left),
         }
     }
     if !is_any_told {
-        // It would be readable again at once.
-        std::thread::sleep(limits::TIME_BETWEEN_WANTED);
+        std::thread::sleep(pause);
     }
 }

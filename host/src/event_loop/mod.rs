@@ -148,12 +148,15 @@ impl EventLoop {
         core.expire_timers(started);
         core.drain_inbox();
         core.run_light_tasks(started);
+        if core.shared.has_heavy() {
+            // Who has come meanwhile does not wait for one that takes a slice.
+            core.look(&mut self.events)?;
+            core.run_light_tasks(started);
+        }
         core.run_heavy_guests();
 
         core.observe_turn(started);
-        core.wait(&mut self.events)?;
-        core.reactor.dispatch(&self.events);
-        Ok(())
+        core.wait(&mut self.events)
     }
 
     /// How many tasks live on the loop.
@@ -258,13 +261,24 @@ impl Core {
         } else {
             Some(Duration::ZERO)
         };
-        let polled = self.reactor.wait(events, timeout);
+        let polled = self.poll(events, timeout);
         self.shared.unpark();
         self.shared.wanted.store(false, Ordering::Relaxed);
-        match polled {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-            polled => polled,
+        polled
+    }
+
+    /// Takes what the kernel has, without waiting for more.
+    fn look(&self, events: &mut mio::Events) -> io::Result<()> {
+        self.poll(events, Some(Duration::ZERO))
+    }
+
+    fn poll(&self, events: &mut mio::Events, timeout: Option<Duration>) -> io::Result<()> {
+        match self.reactor.wait(events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
+            polled => polled?,
         }
+        self.reactor.dispatch(events);
+        Ok(())
     }
 
     fn may_sleep(&self) -> bool {

@@ -32,7 +32,7 @@ pub(super) struct Shared {
     pub(super) heavy: Mutex<FairQueue<HeavyEntry>>,
     /// Whether the task being polled is polled because it was granted its turn.
     pub(super) granting: AtomicBool,
-    /// Whether the kernel has had something for the loop since it was with that guest.
+    /// Whether that guest is to step back: the kernel has something for the loop.
     pub(super) wanted: AtomicBool,
     /// Nanoseconds after `base` at which the loop came back to guests that wait for their turns, since one of
     /// them has been told to step back.
@@ -88,11 +88,15 @@ impl Shared {
 
     /// The loop is about to let a guest have its turn, the first after one was told to step back.
     pub(super) fn resume(&self, at: Instant) {
-        self.resumed.store(self.since_base(at), Ordering::Relaxed);
+        let since_base = at.saturating_duration_since(self.base);
+        self.resumed.store(since_base.as_nanos() as u64, Ordering::Relaxed);
     }
 
-    fn since_base(&self, at: Instant) -> u64 {
-        at.saturating_duration_since(self.base).as_nanos() as u64
+    /// How long guests that wait for their turns may go on before one of them is told to step back.
+    pub(super) fn left_to_guests(&self) -> Duration {
+        let resumed = Duration::from_nanos(self.resumed.load(Ordering::Relaxed));
+        let until = self.base + resumed + limits::TIME_BETWEEN_WANTED;
+        until.saturating_duration_since(self.clock.now())
     }
 
     /// Whether a guest waits for its turn.
@@ -230,14 +234,7 @@ impl Remote {
     /// Whether the guest the loop is with, which has waited for its turn, is to wait again: the loop is wanted
     /// for something else, and guests of that kind have had a while since this was so the last time.
     pub fn is_wanted(&self) -> bool {
-        let shared = &self.shared;
-        if !shared.wanted.load(Ordering::Relaxed) {
-            return false;
-        }
-        let had = shared
-            .since_base(shared.clock.now())
-            .saturating_sub(shared.resumed.load(Ordering::Relaxed));
-        had >= limits::TIME_BETWEEN_WANTED.as_nanos() as u64
+        self.shared.wanted.load(Ordering::Relaxed)
     }
 
     /// A guest of this party has held the loop for this long.
