@@ -211,7 +211,8 @@ impl World {
         (address, accepter)
     }
 
-    /// Connects, and returns when the kernel has done its part.
+    /// Connects, and ends when the kernel has done its part.
+    #[expect(clippy::disallowed_methods, reason = "the kernel takes the connection for the loop")]
     pub(crate) fn spawn_client_of(&mut self, address: SocketAddr) {
         self.track(self.clock.now(), async move |_| {
             TcpStream::connect(address).expect("a connection");
