@@ -72,8 +72,9 @@ struct Core {
     clock: Clock,
     /// The one reading of the clock of this turn.
     now: Cell<Instant>,
-    /// Set when a guest that had its turn was told to step back, or could have been.
-    was_wanted: Cell<bool>,
+    /// Set when a guest that had its turn was told to step back, or could have been: how many guests had been
+    /// seen until then.
+    was_wanted: Cell<Option<u64>>,
     /// Set when the main task is done: the turn that saw it must not go to sleep.
     finished: Cell<bool>,
     metrics: Arc<LoopMetrics>,
@@ -94,7 +95,7 @@ impl EventLoop {
                 shared: Shared::new(waker, clock.clone()),
                 clock,
                 now: Cell::new(now),
-                was_wanted: Cell::new(false),
+                was_wanted: Cell::new(None),
                 finished: Cell::new(false),
                 metrics,
             }),
@@ -222,8 +223,8 @@ impl Core {
     /// woken, to write their answers, does not wait for one that takes a slice.
     fn run_heavy_guests(&self) {
         let begun = self.clock.now();
-        if self.was_wanted.replace(false) {
-            self.shared.resume(begun);
+        if let Some(seen) = self.was_wanted.take() {
+            self.shared.resume(begun, seen);
         }
         for grants in 0..limits::HEAVY_GRANTS_PER_TURN {
             let may_compute = grants == 0 || !self.has_ready_tasks();
@@ -234,8 +235,9 @@ impl Core {
                 self.poll_task(task);
                 self.shared.granting.store(false, Ordering::Relaxed);
             }
-            self.was_wanted.set(self.shared.wanted.load(Ordering::Relaxed));
-            if self.was_wanted.get() || self.clock.now() - begun >= limits::HEAVY_TIME_PER_TURN {
+            let is_wanted = self.shared.wanted.load(Ordering::Relaxed);
+            self.was_wanted.set(is_wanted.then(|| self.shared.guests_seen()));
+            if is_wanted || self.clock.now() - begun >= limits::HEAVY_TIME_PER_TURN {
                 break;
             }
         }

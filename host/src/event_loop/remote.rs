@@ -35,8 +35,11 @@ pub(super) struct Shared {
     /// Whether that guest is to step back: the kernel has something for the loop.
     pub(super) wanted: AtomicBool,
     /// Nanoseconds after `base` at which the loop came back to guests that wait for their turns, since one of
-    /// them has been told to step back.
+    /// them has been told to step back; and for how many they may go on before the next is told.
     resumed: AtomicU64,
+    between: AtomicU64,
+    /// Counts guests that have run, or begun to wait for their turns.
+    guests_seen: AtomicU64,
     base: Instant,
     pub(super) inbox: Mutex<VecDeque<Message>>,
     pub(super) timers: Mutex<Timers>,
@@ -56,6 +59,8 @@ impl Shared {
             granting: AtomicBool::new(false),
             wanted: AtomicBool::new(false),
             resumed: AtomicU64::new(0),
+            between: AtomicU64::new(nanoseconds(limits::TIME_BETWEEN_WANTED)),
+            guests_seen: AtomicU64::new(0),
             base: clock.now(),
             inbox: Mutex::default(),
             timers: Mutex::default(),
@@ -86,17 +91,31 @@ impl Shared {
         }
     }
 
-    /// The loop is about to let a guest have its turn, the first after one was told to step back.
-    pub(super) fn resume(&self, at: Instant) {
-        let since_base = at.saturating_duration_since(self.base);
-        self.resumed.store(since_base.as_nanos() as u64, Ordering::Relaxed);
+    /// The loop is about to let a guest have its turn, the first after one was told to step back. Since that had
+    /// ended its run, so many guests had been seen: where it was for none, there is more time to the next.
+    pub(super) fn resume(&self, at: Instant, seen: u64) {
+        let least = nanoseconds(limits::TIME_BETWEEN_WANTED);
+        let was_in_vain = self.guests_seen() == seen;
+        let before = self.between.load(Ordering::Relaxed);
+        let longer = (2 * before).min(nanoseconds(limits::SLICE));
+        self.between.store(if was_in_vain { longer } else { least }, Ordering::Relaxed);
+        self.resumed.store(nanoseconds(at.saturating_duration_since(self.base)), Ordering::Relaxed);
+    }
+
+    /// Guests that have run until now, or begun to wait for their turns.
+    pub(super) fn guests_seen(&self) -> u64 {
+        self.guests_seen.load(Ordering::Relaxed)
+    }
+
+    fn note_guest(&self) {
+        self.guests_seen.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How long guests that wait for their turns may go on before one of them is told to step back.
     pub(super) fn left_to_guests(&self) -> Duration {
-        let resumed = Duration::from_nanos(self.resumed.load(Ordering::Relaxed));
-        let until = self.base + resumed + limits::TIME_BETWEEN_WANTED;
-        until.saturating_duration_since(self.clock.now())
+        let [resumed, between] = [&self.resumed, &self.between]
+            .map(|time| Duration::from_nanos(time.load(Ordering::Relaxed)));
+        (self.base + resumed + between).saturating_duration_since(self.clock.now())
     }
 
     /// Whether a guest waits for its turn.
@@ -134,6 +153,10 @@ impl Shared {
             let _ = self.waker.wake();
         }
     }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    time.as_nanos() as u64
 }
 
 /// Why work elsewhere gave no result.
@@ -239,6 +262,7 @@ impl Remote {
 
     /// A guest of this party has held the loop for this long.
     pub fn charge(&self, share: Share, at: Instant, took: Duration) {
+        self.shared.note_guest();
         self.shared.heavy.lock().expect("heavy queue").charge(share, at, took);
     }
 }
@@ -298,6 +322,7 @@ impl Future for HeavyTurn {
         drop(waiting);
         if !queued {
             let entry = HeavyEntry { place: place.clone(), computes: turn.computes };
+            turn.shared.note_guest();
             turn.shared.heavy.lock().expect("heavy queue").push(turn.share, entry);
         }
         Poll::Pending

@@ -59,7 +59,8 @@ pub const PARTIES_REMEMBERED: usize = 1024;
 
 /// Guests that have waited for their turns have at least so long on the loop, together, between two times that
 /// one of them is told to step back for something else. Ten times what it costs to let one run again, so that
-/// they come on also where someone always wants the loop.
+/// they come on also where someone always wants the loop. Where that has been for no guest, such as when more comes
+/// for the one that stepped back, twice as long, up to a slice.
 pub const TIME_BETWEEN_WANTED: Duration = Duration::from_micros(100);
 
 /// The largest storage that may be asked for, in MiB: what is counted in bytes stays far from the largest
