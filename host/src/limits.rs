@@ -121,8 +121,9 @@ pub const DESCRIPTORS_RESERVED: usize = 128;
 /// A loop's own descriptors: its listener, its `epoll`, the copy for registering, its waker.
 pub const DESCRIPTORS_PER_LOOP: usize = 4;
 
-/// Descriptors of a tenant's database, beyond the reserve: two for each connection, and its index.
-pub const DESCRIPTORS_PER_DATABASE: usize = 2 * (1 + SQL_READERS + SQL_READERS_ON) + 1;
+/// Descriptors of a tenant's database, beyond the reserve: two for each connection, of which one that reads is
+/// left to the loops, and its index.
+pub const DESCRIPTORS_PER_DATABASE: usize = 2 * (2 + SQL_READERS + SQL_READERS_ON) + 1;
 
 /// Connections of the second listener, within the reserve: operators must get in when it is full.
 pub const ADMIN_CONNECTIONS_MAX: usize = 64;
@@ -208,10 +209,11 @@ pub const DEADLINE_CHECK: Duration = Duration::from_secs(1);
 
 /// After a refusal, what the client still sends is read and thrown away for at most this long:
 /// closing at once would reset the connection before the client has read the answer.
-pub const LINGER: Duration = Duration::from_secs(1);
+pub const LINGER: Duration = Duration::from_secs(2);
 
-/// Bytes read and thrown away while lingering.
-pub const LINGER_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes read and thrown away while lingering: what a client on a fast network sends in that time. Many a client
+/// reads no answer before it has sent its body.
+pub const LINGER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Requests in flight get this long to finish once the server drains.
 pub const DRAIN: Duration = Duration::from_secs(30);

@@ -26,11 +26,16 @@ pub(crate) fn on_loops(
     databases: &str,
     loops: u32,
 ) -> House {
+    with(guests, databases, &format!("loops = {loops}"))
+}
+
+/// The same with a line of `[server]`.
+pub(crate) fn with(guests: impl IntoIterator<Item = Guest>, databases: &str, line: &str) -> House {
     let data = Scratch::new();
     let grant = format!("sql = {{ {databases} }}");
     let guests = guests.into_iter().map(|guest| guest.grants(&grant));
     let server = Serve::new(guests).server(&format!("data = {:?}", data.path()));
-    let hob = server.server(&format!("loops = {loops}")).start();
+    let hob = server.server(line).start();
     House { hob, databases: data.join("t/sql"), _data: data }
 }
 

@@ -183,8 +183,13 @@ impl Granted {
         self.database.run(hop, EXECUTE, role, limits::SQL_STATEMENT_TIME, job).await
     }
 
-    /// One hop, but for a statement that turns out to write although it does not begin like one.
+    /// No hop for what is short and in memory; else one, but for a statement that turns out to write although
+    /// it does not begin like one.
     async fn query(self, hop: Hop, statement: Statement) -> Result<Rows, Error> {
+        let briefly = self.database.at_once(statement.sql(), |one| statement.query_briefly(one));
+        if let Some(rows) = briefly {
+            return Ok(rows);
+        }
         let statement = Arc::new(statement);
         let first = self.role(!statement.seems_to_read());
         if let Some(rows) = self.query_as(first, hop.clone(), statement.clone()).await? {

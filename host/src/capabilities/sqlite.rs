@@ -5,11 +5,14 @@
 //! thread ever waits for another. A connection that comes back with a transaction open is rolled back
 //! by a host thread at once, or by whoever has it next.
 
+mod brief;
 mod connection;
 mod fault;
 mod functions;
 mod pattern;
+mod reads;
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -68,8 +71,9 @@ pub(super) struct Database {
     writer: Queue,
     readers: Queue,
     readers_on: Queue,
-    idle_writer: Mutex<Vec<Connection>>,
-    idle_readers: Mutex<Vec<Connection>>,
+    idle_writer: Mutex<VecDeque<Connection>>,
+    /// The one used last by a host thread is at the back.
+    idle_readers: Mutex<VecDeque<Connection>>,
     /// Two that open a new file at once would both be told that it is locked.
     opening: Mutex<()>,
     shared: Shared,
@@ -161,6 +165,28 @@ impl Database {
         Ok(Place { database: self.clone(), role, connection: None, _permit: permit })
     }
 
+    /// Does work that reads here, on the loop, if a connection is idle that knows this statement to be short, and
+    /// the work, which must not wait, can be done. None: it is for a host thread.
+    ///
+    /// It needs no place, or a loop could do nothing as long as others wait for theirs, and would have them
+    /// wait as well.
+    pub(super) fn at_once<T>(
+        &self,
+        sql: &str,
+        work: impl FnOnce(&Connection) -> Option<T>,
+    ) -> Option<T> {
+        let mut idle = self.idle_readers.try_lock().ok()?;
+        let place = idle.iter().rposition(|one| one.knows_as_short(sql))?;
+        let connection = idle.remove(place)?;
+        drop(idle);
+        let result = if connection.is_in_transaction() { None } else { work(&connection) };
+        let mut idle = self.idle_readers.lock().expect("idle connections");
+        if idle.len() <= limits::SQL_READERS + limits::SQL_READERS_ON {
+            idle.push_back(connection);
+        }
+        result
+    }
+
     /// Waits for a place and does work there, on a host thread.
     pub(super) async fn run<T, J>(
         self: Arc<Self>,
@@ -224,8 +250,16 @@ impl Database {
         rustix::fs::stat(file.as_os_str()).map_or(0, |stat| stat.st_size as u64)
     }
 
-    fn idle(&self, role: Role) -> &Mutex<Vec<Connection>> {
+    fn idle(&self, role: Role) -> &Mutex<VecDeque<Connection>> {
         if role == Role::Write { &self.idle_writer } else { &self.idle_readers }
+    }
+
+    /// An idle connection for a host thread. The last one that reads is left to the loops; those that read take
+    /// turns, so that each comes to know what is asked.
+    fn take_idle(&self, role: Role) -> Option<Connection> {
+        let mut idle = self.idle(role).lock().expect("idle connections");
+        let left_to_loops = usize::from(role != Role::Write);
+        if idle.len() > left_to_loops { idle.pop_front() } else { None }
     }
 }
 
@@ -237,7 +271,7 @@ impl Attended {
     /// What the work asks for when it begins, with the time it may take.
     pub(super) fn watch(&self) -> impl Fn(Duration) -> Watch + Send + 'static + use<> {
         let abandoned = self.0.clone();
-        move |limit| Watch { deadline: Instant::now() + limit, abandoned: abandoned.clone() }
+        move |limit| Watch { deadline: Instant::now() + limit, abandoned: Some(abandoned.clone()) }
     }
 }
 
@@ -259,8 +293,7 @@ impl Place {
     /// The connection, without anything of whoever had it before. Blocks.
     pub(super) fn connection(&mut self) -> Result<&Connection, Error> {
         if self.connection.is_none() {
-            let idle = self.database.idle(self.role).lock().expect("idle connections").pop();
-            let connection = match idle {
+            let connection = match self.database.take_idle(self.role) {
                 Some(connection) => connection,
                 None => {
                     let _one_at_a_time = self.database.opening.lock().expect("a database");
@@ -331,7 +364,7 @@ impl Drop for Place {
     /// A transaction that is still open is rolled back by whoever has the connection next.
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
-            self.database.idle(self.role).lock().expect("idle connections").push(connection);
+            self.database.idle(self.role).lock().expect("idle connections").push_back(connection);
         }
     }
 }

@@ -81,6 +81,33 @@ pub const SQL_PATTERN_BYTES_MAX: usize = 512;
 /// Prepared statements that a connection keeps.
 pub const SQL_STATEMENTS_KEPT: usize = 64;
 
+/// Time for a statement that a loop runs itself, because it has been short: some times what a host thread is
+/// away for, and a tenth of a guest's slice.
+pub const SQL_BRIEF_TIME: Duration = Duration::from_micros(100);
+
+/// Operations of the engine in a statement that is short: a row or some, found by an index.
+pub const SQL_BRIEF_OPERATIONS: i32 = 200;
+
+/// Pages that it may read, each of which the kernel must have in memory.
+pub const SQL_BRIEF_READS: u32 = 16;
+
+/// Bytes of a value that it works with: the engine looks at the time after a hundred operations, of which each
+/// may copy one.
+pub const SQL_BRIEF_VALUE_BYTES: i32 = 16 * 1024;
+
+/// Bytes of its result, counted as those of others.
+pub const SQL_BRIEF_RESULT_BYTES: usize = 64 * 1024;
+
+/// Bytes of its text, by which it is known.
+pub const SQL_BRIEF_TEXT_BYTES: usize = 1024;
+
+/// Statements of which a connection knows whether they are short.
+pub const SQL_BRIEF_STATEMENTS_MAX: usize = 256;
+
+/// Times that host threads run a statement before a loop tries it again, after many tries have failed: where the
+/// disk is waited for anyway, or the file system cannot tell, a try in a thousand costs nothing.
+pub const SQL_BRIEF_REST_MAX: u32 = 1000;
+
 /// Bytes that the engine may take for all databases together: pages it keeps, rows it sorts.
 pub const SQL_HEAP_BYTES_MAX: i64 = 512 * 1024 * 1024;
 

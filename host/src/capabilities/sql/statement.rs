@@ -1,7 +1,7 @@
 //! Owns one statement: its parameters, its run on a connection, and its rows.
 
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Row};
+use rusqlite::{CachedStatement, Row, StatementStatus};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 use crate::capabilities::sqlite::{Connection, Error, rusqlite};
@@ -84,6 +84,11 @@ impl ToSql for Value {
 }
 
 impl Statement {
+    /// Its text.
+    pub(super) fn sql(&self) -> &str {
+        &self.sql
+    }
+
     /// Whether it begins like one that reads. Only a guess, for the way that is tried first.
     pub(super) fn seems_to_read(&self) -> bool {
         let first = first_word(&self.sql);
@@ -162,26 +167,43 @@ impl Statement {
         if is_whole {
             connection.own("begin immediate")?;
         }
-        let mut all = Vec::new();
-        let mut left = limits::SQL_RESULT_BYTES_MAX;
-        let mut rows = prepared.raw_query();
-        while let Some(row) = rows.next()? {
-            if all.len() >= limits::SQL_ROWS_MAX {
-                return Err(Error::TooLarge);
-            }
-            all.push(values(row, &mut left)?);
-        }
-        drop(rows);
-        // Now, for the schema may have changed since it was prepared first.
-        let columns = prepared.column_names().map(str::to_owned).collect();
+        prepared.reset_status(StatementStatus::VmStep);
+        let rows = all_of(&mut prepared, limits::SQL_RESULT_BYTES_MAX)?;
+        let operations = prepared.get_status(StatementStatus::VmStep);
+        drop(prepared);
         if is_whole {
             connection.own("commit")?;
         }
         if connection.is_in_transaction() && !was_in_transaction {
             return Err(Error::invalid("a savepoint outside of a transaction"));
         }
-        Ok(Some(Rows { columns, rows: all }))
+        connection.note_run(&self.sql, operations);
+        Ok(Some(rows))
     }
+
+    /// All rows, if it reads, and takes so little time that a loop can spare it. None: it is for a host thread.
+    pub(super) fn query_briefly(&self, connection: &Connection) -> Option<Rows> {
+        connection.briefly(&self.sql, || {
+            all_of(&mut self.prepare(connection)?, limits::SQL_BRIEF_RESULT_BYTES)
+        })
+    }
+}
+
+/// All rows of a statement, and their columns.
+fn all_of(prepared: &mut CachedStatement<'_>, bytes_max: usize) -> Result<Rows, Error> {
+    let mut all = Vec::new();
+    let mut left = bytes_max;
+    let mut rows = prepared.raw_query();
+    while let Some(row) = rows.next()? {
+        if all.len() >= limits::SQL_ROWS_MAX {
+            return Err(Error::TooLarge);
+        }
+        all.push(values(row, &mut left)?);
+    }
+    drop(rows);
+    // Now, for the schema may have changed since it was prepared first.
+    let columns = prepared.column_names().map(str::to_owned).collect();
+    Ok(Rows { columns, rows: all })
 }
 
 /// Runs statements in one transaction.

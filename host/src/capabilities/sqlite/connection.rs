@@ -12,7 +12,8 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::{CachedStatement, OpenFlags};
 
-use super::{Error, Settings, functions};
+use super::brief::Brief;
+use super::{Error, Settings, functions, reads};
 use crate::limits;
 
 /// What an acknowledged write survives, beside the end of the process.
@@ -27,7 +28,8 @@ pub(in crate::capabilities) enum Durability {
 /// When a statement must end.
 pub(in crate::capabilities) struct Watch {
     pub(super) deadline: Instant,
-    pub(super) abandoned: Arc<AtomicBool>,
+    /// Set when no one waits for it any more.
+    pub(super) abandoned: Option<Arc<AtomicBool>>,
 }
 
 /// The watch of what runs, for whatever may take long.
@@ -45,8 +47,14 @@ impl Watched {
 }
 
 impl Watch {
+    /// A watch over what is not abandoned before it is over.
+    pub(super) fn alone(deadline: Instant) -> Self {
+        Watch { deadline, abandoned: None }
+    }
+
     fn is_over(&self) -> bool {
-        self.abandoned.load(Ordering::Relaxed) || Instant::now() >= self.deadline
+        let is_abandoned = |flag: &Arc<AtomicBool>| flag.load(Ordering::Relaxed);
+        self.abandoned.as_ref().is_some_and(is_abandoned) || Instant::now() >= self.deadline
     }
 
     /// The same, ending at a certain time at the latest.
@@ -59,7 +67,8 @@ impl Watch {
 pub(in crate::capabilities) struct Connection {
     inner: rusqlite::Connection,
     watch: Watched,
-    asked: Arc<Asked>,
+    pub(super) asked: Arc<Asked>,
+    pub(super) brief: Brief,
     page_bytes: i64,
     /// Pages that the database may have.
     pages_max: i64,
@@ -69,11 +78,51 @@ pub(in crate::capabilities) struct Connection {
 
 /// What is known of the statement that is prepared.
 #[derive(Default)]
-struct Asked {
+pub(super) struct Asked {
     /// Whether it is a guest's.
     is_guests: AtomicBool,
     /// Whether the name of a table of the host's own is anywhere in it.
     has_own_name: AtomicBool,
+    /// Whether it is being prepared. The engine prepares one anew while it runs, when the schema has changed.
+    is_begun: AtomicBool,
+    /// Whether the authorizer has been asked since it was begun: else it was prepared before.
+    was_asked: AtomicBool,
+    /// Whether it does nothing but read tables, as far as the authorizer has been asked.
+    pub(super) is_plain: AtomicBool,
+    /// Whether some may have become another statement since they were begun.
+    pub(super) is_stale: AtomicBool,
+    /// Whether a loop tries it: then nothing is prepared, for that takes long.
+    pub(super) is_brief: AtomicBool,
+}
+
+impl Asked {
+    /// Prepares a guest's statement; says too whether that was not done before.
+    fn begun<T>(&self, prepare: impl FnOnce() -> rusqlite::Result<T>) -> Result<(T, bool), Error> {
+        self.was_asked.store(false, Ordering::Relaxed);
+        self.is_plain.store(true, Ordering::Relaxed);
+        self.is_begun.store(true, Ordering::Relaxed);
+        let prepared = prepare();
+        self.is_begun.store(false, Ordering::Relaxed);
+        Ok((prepared?, self.was_asked.load(Ordering::Relaxed)))
+    }
+
+    fn may(&self, action: &AuthAction<'_>) -> bool {
+        if self.is_brief.load(Ordering::Relaxed) {
+            return false;
+        }
+        if !self.is_guests.load(Ordering::Relaxed) {
+            return true;
+        }
+        if self.is_begun.load(Ordering::Relaxed) {
+            self.was_asked.store(true, Ordering::Relaxed);
+        } else {
+            self.is_stale.store(true, Ordering::Relaxed);
+        }
+        if !matches!(action, AuthAction::Select | AuthAction::Read { .. }) {
+            self.is_plain.store(false, Ordering::Relaxed);
+        }
+        may(action, self.has_own_name.load(Ordering::Relaxed))
+    }
 }
 
 /// Makes a connection the host's own again, also after a panic.
@@ -96,6 +145,7 @@ impl Connection {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        reads::install();
         let inner = rusqlite::Connection::open_with_flags(path, flags)?;
         inner.busy_timeout(limits::SQL_LOCK_WAIT)?;
         let synchronous = match settings.durability {
@@ -153,15 +203,13 @@ impl Connection {
         inner.progress_handler(OPERATIONS_PER_LOOK, Some(move || watched.is_over()))?;
         let asked = Arc::<Asked>::default();
         let of = asked.clone();
-        let authorize = move |context: AuthContext<'_>| {
-            let has_own_name = of.has_own_name.load(Ordering::Relaxed);
-            if of.is_guests.load(Ordering::Relaxed) && !may(&context.action, has_own_name) {
-                return Authorization::Deny;
-            }
-            Authorization::Allow
+        let authorize = move |context: AuthContext<'_>| match of.may(&context.action) {
+            true => Authorization::Allow,
+            false => Authorization::Deny,
         };
         inner.authorizer(Some(authorize))?;
-        Ok(Connection { inner, watch, asked, page_bytes, pages_max, pages: Cell::new(pages_max) })
+        let (brief, pages) = (Brief::default(), Cell::new(pages_max));
+        Ok(Connection { inner, watch, asked, brief, page_bytes, pages_max, pages })
     }
 
     /// Does what a guest has asked for, within its time.
@@ -206,7 +254,11 @@ impl Connection {
         sql: &str,
     ) -> Result<CachedStatement<'_>, Error> {
         self.look_for_own_names(sql);
-        Ok(self.inner.prepare_cached(sql)?)
+        let (prepared, is_new) = self.asked.begun(|| self.inner.prepare_cached(sql))?;
+        if is_new {
+            self.note_prepared(sql);
+        }
+        Ok(prepared)
     }
 
     /// To be called with a guest's text before any of it is prepared.
