@@ -228,3 +228,25 @@ fn two_handlers_of_one_name_are_not_served() {
         assert!(served.stderr.contains(wanted), "{served:?}");
     }
 }
+
+#[test]
+fn whoever_reads_no_more_of_a_command_does_not_make_it_fail_and_a_full_disk_does() {
+    let file = component("kitchen");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let done = hob().arg("check").arg(file).stdout(writer).output().expect("it runs");
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert_eq!((done.status.code(), said.as_str()), (Some(0), ""));
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+    let done = hob().arg("check").arg(file).stdout(full).output().expect("it runs");
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert_eq!(done.status.code(), Some(1), "{said}");
+    assert!(said.contains("standard output") && !said.contains("panicked"), "{said}");
+}
+
+#[test]
+fn a_limit_that_is_said_twice_is_refused() {
+    let done = run(hob().args(["limit", "t", "weight=3", "weight=5"]));
+    assert!(!done.success, "{done:?}");
+    assert!(done.stderr.contains("`weight` comes twice"), "{done:?}");
+}

@@ -306,3 +306,27 @@ fn a_tenant_s_limits_are_changed_while_it_is_served() {
     assert!(verb(&["tenants"]).stdout.contains("weight = 7"));
     assert!(verb(&["limit", "t", "memory_mib"]).stderr.contains("KEY=NUMBER"));
 }
+
+#[test]
+fn a_query_that_is_of_something_else_changes_nothing() {
+    let place = Place::new("", &[guest("fast-0-2").named("one")]);
+    let hob = place.start();
+    let component = greeter("fast-0-2", "there");
+    let versions = "/v1/tenants/default/handlers/one/versions";
+    view(hob.deploy("one", &component));
+    for (method, path) in [
+        ("DELETE", "/v1/tenants/default/handlers/one?check=true"),
+        ("POST", "/v1/tenants/default/handlers/one/rollback?check=true"),
+        ("POST", "/v1/tenants/default/handlers/one/rollback?to=a&to=b"),
+        ("POST", "/v1/reload?check=true"),
+        ("POST", "/v1/drain?check=true"),
+        ("GET", "/v1/handlers?tenant=a&tenant=b"),
+        ("GET", &format!("{versions}?check=true")),
+        ("POST", &format!("{versions}?path=/a&path=/b")),
+        ("POST", &format!("{versions}?check=true&preview=true")),
+        ("POST", &format!("{versions}?check=true&check=false")),
+    ] {
+        expect_denied(hob.operate(method, path, &component), 400, "query", &[]);
+    }
+    assert_eq!(hob.greeting("one"), "there");
+}

@@ -110,7 +110,7 @@ fn a_version_that_does_not_fit_at_the_start_is_set_aside_and_all_else_is_served(
         expect_aside(&hob, ("default", "routed"), &routed, &["`shared` needs WASI 0.3"]);
         let words = ["[[handler]] table of `granted`", "wasi:keyvalue/"];
         expect_aside(&hob, ("default", "granted"), &granted, &words);
-        let words = ["hob.toml has no handler `listed`", "wasi:keyvalue/"];
+        let words = ["hob.toml has no handler `listed`", "hob undeploy listed"];
         expect_aside(&hob, ("default", "listed"), &listed, &words);
         assert_eq!(hob.errors().matches("is set aside").count(), 4, "{}", hob.errors());
         assert_eq!(place.ledger(), written);
@@ -334,4 +334,61 @@ fn a_start_says_that_versions_are_without_their_host_names() {
     let line = hob
         .wait_for_line(|next| next["event"] == "previews-left-out" && next["time"] != line["time"]);
     assert!(text(&line["detail"]).contains("`shared` needs WASI 0.3"), "{line}");
+}
+
+/// `hob.toml` said what was before it, and that is not known any more.
+#[test]
+fn a_handler_that_hob_toml_has_no_more_is_not_served_at_a_path_of_its_own() {
+    let place = Place::new("", &["one", "other"].map(|name| guest("fast-0-2").named(name)));
+    let hob = place.start();
+    let deployed = view(hob.deploy("one", &greeter("fast-0-2", "there")));
+    let version = text(&deployed["version"]);
+    assert_eq!(hob.greeting("one"), "there");
+    place.replace(TABLE, "name = \"uno\"\n");
+    reload(&hob);
+    hob.get("/one/hello").expect(404);
+    hob.wait_for_line(|line| line["event"] == "set-aside" && line["handler"] == "one");
+    hob.expect_hello("uno");
+    hob.kill();
+    let hob = place.start();
+    let words = ["hob.toml has no handler `one`", "hob undeploy one"];
+    expect_aside(&hob, ("default", "one"), version, &words);
+    let back = hob.operate("POST", "/v1/tenants/default/handlers/one/rollback", &[]);
+    expect_denied(back, 422, "refused", &words);
+    hob.get("/one/hello").expect(404);
+    // Who deploys it now wants it there.
+    view(hob.deploy("one", &greeter("fast-0-2", "again")));
+    assert_eq!(hob.greeting("one"), "again");
+    reload(&hob);
+    assert_eq!(hob.greeting("one"), "again");
+}
+
+#[test]
+fn a_handler_whose_path_hob_toml_gives_to_another_is_set_aside() {
+    let place = Place::new("", &[guest("fast-0-2").named("other")]);
+    let hob = place.start();
+    let component_of = component("fast-0-2");
+    for (name, table) in [
+        (
+            "a",
+            format!("[[handler]]\nname = \"late\"\npath = \"/a\"\ncomponent = {component_of:?}\n"),
+        ),
+        ("b", "[[route]]\nprefix = \"/b\"\nredirect = { to = \"/other\" }\n".to_owned()),
+    ] {
+        view(hob.deploy(name, &greeter("fast-0-2", "there")));
+        assert_eq!(hob.greeting(name), "there");
+        place.add(&table);
+        reload(&hob);
+        let line = hob.wait_for_line(|one| one["event"] == "set-aside" && one["handler"] == name);
+        let detail = text(&line["detail"]);
+        assert!(detail.contains("of hob.toml") && detail.contains("--path"), "{detail}");
+        assert_eq!(shown(&hob, name)["source"], "set-aside");
+    }
+    hob.expect_hello("a");
+    hob.get("/b/hello").expect(308);
+    // At another path it is served.
+    let path = "/v1/tenants/default/handlers/b/versions?path=/elsewhere";
+    view(hob.operate("POST", path, &greeter("fast-0-2", "after")));
+    let answer = hob.get("/elsewhere/hello").expect(200);
+    assert!(answer.text().contains("after"), "{answer:?}");
 }

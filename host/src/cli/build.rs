@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Deserialize;
 
+use super::output::say;
 use crate::limits;
 
 /// The target whose output is a component.
@@ -29,7 +30,7 @@ pub(super) struct Build {
 impl Build {
     pub(super) fn run(self) -> Result<()> {
         for built in build(&self.dir, false)? {
-            println!("{}", built.component.display());
+            say!("{}", built.component.display());
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
+use super::output::say;
 use super::running::check_listeners;
 use super::target::Build;
 use super::{server_options, target};
@@ -42,7 +43,7 @@ impl Check {
         report_routes(&config);
         if let Some(files) = &config.admin_certificate {
             files.read().map_err(StartError::Certificate)?;
-            println!("second listener\n  speaks HTTPS as {}", files.certificate.display());
+            say!("second listener\n  speaks HTTPS as {}", files.certificate.display());
         }
         let (handlers, modules) = (config.handlers.len(), config.modules.len());
         match (faults, unfit) {
@@ -68,10 +69,10 @@ impl Code {
     fn report(&self, config: &Config, place: usize) -> bool {
         let handler = &config.handlers[place];
         let Some(file) = &handler.component else {
-            println!("{} waits for its first deployment", handler.label);
+            say!("{} waits for its first deployment", handler.label);
             return true;
         };
-        println!("{} ({})", handler.label, file.display());
+        say!("{} ({})", handler.label, file.display());
         if let Ok(component) = ComponentFile::read(file) {
             list("exports", &component.exports);
             list("imports", &component.imports);
@@ -88,9 +89,9 @@ impl Code {
             Ok(deployed) => {
                 for deployment in deployed.deployments() {
                     if let Some(prefix) = deployment.lane.export_prefix() {
-                        println!("  served through {prefix}x");
+                        say!("  served through {prefix}x");
                     }
-                    println!("  isolation {}", deployment.isolation);
+                    say!("  isolation {}", deployment.isolation);
                 }
                 true
             }
@@ -103,7 +104,7 @@ impl Code {
 
     /// The same of a module.
     fn report_module(&self, module: &ModuleConfig) -> bool {
-        println!("module {} ({})", module.name, module.file.display());
+        say!("module {} ({})", module.name, module.file.display());
         if let Ok(component) = ComponentFile::read_program(&module.file) {
             list("exports", &component.exports);
             list("imports", &component.imports);
@@ -112,8 +113,8 @@ impl Code {
         match self.deploy(&one) {
             Ok(deployed) => {
                 for module in deployed.modules() {
-                    println!("  run through {}", module.export);
-                    println!("  isolation {}", module.isolation);
+                    say!("  run through {}", module.export);
+                    say!("  isolation {}", module.isolation);
                 }
                 true
             }
@@ -137,7 +138,7 @@ impl Code {
 
 /// Prints which requests go where.
 fn report_routes(config: &Config) {
-    println!("routes");
+    say!("routes");
     for RouteConfig { pattern, target, cors, plugins, .. } in config.every_route() {
         let target = match target {
             TargetConfig::Handler(place) => config.handlers[place].label.clone(),
@@ -152,7 +153,7 @@ fn report_routes(config: &Config) {
         };
         let cors = if cors.is_some() { ", with cors" } else { "" };
         let through: String = plugins.iter().map(|name| format!("{name} -> ")).collect();
-        println!("  {pattern} -> {through}{target}{cors}");
+        say!("  {pattern} -> {through}{target}{cors}");
     }
 }
 
@@ -160,8 +161,8 @@ fn report_routes(config: &Config) {
 fn no_loops() {}
 
 fn list(what: &str, names: &[String]) {
-    println!("  {what}{}", if names.is_empty() { " nothing" } else { "" });
+    say!("  {what}{}", if names.is_empty() { " nothing" } else { "" });
     for name in names {
-        println!("    {name}");
+        say!("    {name}");
     }
 }

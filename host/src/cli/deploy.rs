@@ -8,6 +8,7 @@ use anyhow::{Context, Error, Result, anyhow, bail};
 use clap::Args;
 
 use super::operator::{Operator, Which};
+use super::output::say;
 use super::target;
 use crate::admin::DeployView;
 use crate::capabilities::Grants;
@@ -140,20 +141,20 @@ fn print(deployed: &DeployView) {
     };
     let instead = before.as_ref().filter(|before| *before != version);
     let instead = instead.map_or(String::new(), |before| format!(" (before: {before})"));
-    println!("{tenant}/{handler} {what} version {version}{place}{instead}");
+    say!("{tenant}/{handler} {what} version {version}{place}{instead}");
     if let Some(url) = &deployed.preview_url {
-        println!("  this version alone: {url}");
+        say!("  this version alone: {url}");
     }
     // Of a first version all is new: what it was granted is what matters.
     if before.is_none() {
         let granted = Grants::default().missing(&deployed.new_imports);
-        granted.iter().for_each(|one| println!("  uses its grant of {}", one.import));
+        granted.iter().for_each(|one| say!("  uses its grant of {}", one.import));
         return;
     }
     for import in &deployed.new_imports {
-        println!("  new import: {import}");
+        say!("  new import: {import}");
     }
     for import in &deployed.dropped_imports {
-        println!("  no longer imported: {import}");
+        say!("  no longer imported: {import}");
     }
 }

@@ -6,6 +6,7 @@ use anyhow::{Error, Result};
 use clap::Args;
 
 use super::operator::{Operator, Which};
+use super::output::say;
 use crate::admin::{HandlerView, HandlersView, VersionsView};
 use crate::config::check_name;
 
@@ -59,12 +60,12 @@ fn handlers(view: &HandlersView) {
             (&one.version, &one.generation, &one.isolation)
         else {
             match &one.set_aside {
-                Some(why) => println!("{tenant}/{handler}  is set aside  {place}: {why}"),
-                None => println!("{tenant}/{handler}  waits for its first deployment  {place}"),
+                Some(why) => say!("{tenant}/{handler}  is set aside  {place}: {why}"),
+                None => say!("{tenant}/{handler}  waits for its first deployment  {place}"),
             }
             continue;
         };
-        println!(
+        say!(
             "{tenant}/{handler}  version {version} ({source})  {place}  {generation}, {isolation}"
         );
     }
@@ -72,10 +73,10 @@ fn handlers(view: &HandlersView) {
 
 fn versions(view: &VersionsView) {
     if view.versions.is_empty() {
-        println!("{}/{} has no deployed version", view.tenant, view.handler);
+        say!("{}/{} has no deployed version", view.tenant, view.handler);
     }
     if let Some(version) = &view.file {
-        println!("{version}  the component of hob.toml  served");
+        say!("{version}  the component of hob.toml  served");
     }
     for one in view.versions.iter().rev() {
         let when = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(one.deployed));
@@ -85,6 +86,6 @@ fn versions(view: &VersionsView) {
             (None, Some(why)) => format!("taken back: {why}"),
             (None, None) => "kept".to_owned(),
         };
-        println!("{}  {when}  {} bytes  {state}", one.id, one.bytes);
+        say!("{}  {when}  {} bytes  {state}", one.id, one.bytes);
     }
 }

@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::operator::Operator;
+use super::output::say;
 
 /// Have a server finish what is in flight and end
 #[derive(Args)]
@@ -15,7 +16,7 @@ pub(super) struct Drain {
 impl Drain {
     pub(super) fn run(self) -> Result<()> {
         let _: serde_json::Value = self.operator.post("/v1/drain", &[], &[])?;
-        println!("the server takes no new connections, and ends when the last request is answered");
+        say!("the server takes no new connections, and ends when the last request is answered");
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! `hob limit`.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use super::operator::{Operator, path_of_tenant};
@@ -40,7 +40,11 @@ fn parse_change(text: &str) -> Result<(String, Option<u64>), String> {
 impl Limit {
     pub(super) fn run(self) -> Result<()> {
         let path = path_of_tenant(&self.tenant)?;
-        let changes: LimitChanges = self.changes.into_iter().collect();
+        let mut changes = LimitChanges::default();
+        for (key, value) in self.changes {
+            ensure!(!changes.contains_key(&key), "`{key}` comes twice; say it once");
+            changes.insert(key, value);
+        }
         let body = serde_json::to_vec(&changes).context("changes are JSON")?;
         print(&self.operator.patch(&path, &body)?);
         Ok(())

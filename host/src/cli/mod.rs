@@ -10,6 +10,7 @@ mod drain;
 mod limit;
 mod new;
 mod operator;
+mod output;
 mod reload;
 mod rollback;
 mod running;

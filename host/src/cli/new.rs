@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "runs without a loop")]
 
+use super::output::say;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -40,7 +41,7 @@ impl New {
         write(&self.dir.join("src/lib.rs"), HANDLER)?;
         write(&self.dir.join(".gitignore"), IGNORED)?;
         vendor(&SDK, &self.dir.join("hob-sdk"))?;
-        println!("made the handler {name}; now run: hob serve --build {}", self.dir.display());
+        say!("made the handler {name}; now run: hob serve --build {}", self.dir.display());
         Ok(())
     }
 }

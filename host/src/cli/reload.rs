@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::operator::Operator;
+use super::output::say;
 use crate::admin::ReloadView;
 
 /// Have a server read its hob.toml again
@@ -18,18 +19,18 @@ pub(super) struct Reload {
 impl Reload {
     pub(super) fn run(self) -> Result<()> {
         let reloaded: ReloadView = self.operator.post("/v1/reload", &[], &[])?;
-        println!("{} handlers are served", reloaded.handlers);
+        say!("{} handlers are served", reloaded.handlers);
         for changed in &reloaded.changed {
-            println!("  changed: {changed}");
+            say!("  changed: {changed}");
         }
         for key in &reloaded.needs_restart {
-            println!("  `{key}` has another value now, which needs a restart");
+            say!("  `{key}` has another value now, which needs a restart");
         }
         for fault in &reloaded.left_out {
-            println!("  left out: {fault}");
+            say!("  left out: {fault}");
         }
         for notice in &reloaded.set_aside {
-            println!("  {notice}");
+            say!("  {notice}");
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::operator::{Operator, Which};
+use super::output::say;
 use crate::admin::ChangeView;
 
 /// Go back to an earlier version of a handler
@@ -32,7 +33,7 @@ impl Rollback {
         let path = format!("{}/rollback", self.which.path()?);
         let changed: ChangeView = self.operator.post(&path, &query, &[])?;
         let version = changed.version.as_deref().unwrap_or("none");
-        println!("{}/{} serves version {version}", changed.tenant, changed.handler);
+        say!("{}/{} serves version {version}", changed.tenant, changed.handler);
         Ok(())
     }
 }

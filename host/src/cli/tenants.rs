@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::operator::Operator;
+use super::output::say;
 use crate::admin::{TenantView, TenantsView};
 
 /// List the tenants of a server, their limits and what they have now
@@ -23,7 +24,7 @@ impl Tenants {
 
 /// What a tenant has, and those of its limits that there are.
 pub(super) fn print(view: &TenantView) {
-    println!(
+    say!(
         "{}  {} KiB in {} instances, {} requests in flight, {} waiting",
         view.tenant,
         view.memory_bytes / 1024,
@@ -32,11 +33,11 @@ pub(super) fn print(view: &TenantView) {
         view.requests_queued
     );
     if let Some(bytes) = view.storage_bytes {
-        println!("  {} KiB on the disk", bytes.div_ceil(1024));
+        say!("  {} KiB on the disk", bytes.div_ceil(1024));
     }
     for (key, value) in &view.limits {
         if let Some(value) = value {
-            println!("  {key} = {value}");
+            say!("  {key} = {value}");
         }
     }
 }

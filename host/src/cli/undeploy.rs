@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::operator::{Operator, Which};
+use super::output::say;
 use crate::admin::ChangeView;
 
 /// Forget all deployed versions of a handler
@@ -25,11 +26,12 @@ impl Undeploy {
     pub(super) fn run(self) -> Result<()> {
         let changed: ChangeView = self.operator.delete(&self.which.path()?)?;
         match &changed.version {
-            Some(version) => println!(
+            Some(version) => say!(
                 "{}/{} serves version {version}, that of hob.toml",
-                changed.tenant, changed.handler
+                changed.tenant,
+                changed.handler
             ),
-            None => println!("{}/{} is served no more", changed.tenant, changed.handler),
+            None => say!("{}/{} is served no more", changed.tenant, changed.handler),
         }
         Ok(())
     }

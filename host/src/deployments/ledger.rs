@@ -20,6 +20,9 @@ pub struct Record {
     pub handler: String,
     /// The path below which it answers, when `hob.toml` has no such handler.
     pub path: Option<String>,
+    /// Whether `hob.toml` had the handler when it was deployed last: its place, and who guards it, are there.
+    #[serde(default)]
+    pub of_file: bool,
     /// In the order of their deployment.
     pub versions: Vec<Version>,
     /// The one that is served; none: that of `hob.toml`.
@@ -124,6 +127,13 @@ impl Ledger {
         Ok(())
     }
 
+    /// Notes whether `hob.toml` has the handler.
+    pub fn note_of_file(&mut self, tenant: &str, handler: &str, of_file: bool) {
+        if let Some(record) = self.find_mut(tenant, handler) {
+            record.of_file = of_file;
+        }
+    }
+
     fn add(
         &mut self,
         tenant: &str,
@@ -133,8 +143,16 @@ impl Ledger {
         if self.find(tenant, handler).is_none() {
             let (tenant, handler) = (tenant.to_owned(), handler.to_owned());
             let (versions, history) = (Vec::new(), Vec::new());
-            let (path, current) = (None, None);
-            self.handlers.push(Record { tenant, handler, path, versions, current, history });
+            let (path, current, of_file) = (None, None, false);
+            self.handlers.push(Record {
+                tenant,
+                handler,
+                path,
+                of_file,
+                versions,
+                current,
+                history,
+            });
         }
         let record = self.find_mut(tenant, handler).expect("added above");
         let is_another =

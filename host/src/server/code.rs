@@ -5,7 +5,7 @@ use super::StartError;
 use super::control::{self, Previews};
 use super::deployed::{Builder, Deployed, Files};
 use super::notice::{Notice, PassedOver};
-use super::set_aside::SetAside;
+use super::set_aside::{Aside, SetAside};
 use super::unfit::Unfit;
 use crate::capabilities::Additions;
 use crate::config::Config;
@@ -29,6 +29,8 @@ pub struct Code {
     passed_over: Vec<PassedOver>,
     /// The versions that are to be served and do not fit what is configured.
     unfit: Vec<Unfit>,
+    /// Those that are to be served and of which the configuration leaves no place.
+    without_place: Vec<Aside>,
     /// Why no version has a host name of its own, if they are to have one.
     without_previews: Option<StartError>,
     /// What is wrong with files of a folder that are not served.
@@ -64,6 +66,7 @@ impl Code {
             fault,
             passed_over: Vec::new(),
             unfit: Vec::new(),
+            without_place: Vec::new(),
             without_previews: None,
             left_out: Vec::new(),
         };
@@ -111,7 +114,11 @@ impl Code {
 
     /// The versions that are set aside.
     pub(super) fn set_aside(&self) -> SetAside {
-        SetAside::of(&self.unfit)
+        let mut set_aside = SetAside::of(&self.unfit);
+        for aside in &self.without_place {
+            set_aside.add(aside.clone());
+        }
+        set_aside
     }
 
     /// Makes code of what the ledger says. What is here already is taken as it is.
@@ -121,6 +128,7 @@ impl Code {
         compiling: &mut dyn FnMut(&ComponentFile),
     ) -> Result<(), StartError> {
         self.passed_over = control::pass_over(config, &mut self.ledger, &self.store);
+        self.without_place = control::without_place(config, &self.ledger).collect();
         self.unfit.clear();
         self.without_previews = None;
         let made = self.make(config, Previews::With, compiling);

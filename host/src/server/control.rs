@@ -31,7 +31,7 @@ use crate::observe::Line;
 use crate::wire::{CertificateFiles, Identity};
 
 pub(super) use damage::pass_over;
-pub(super) use overlay::{Previews, with_versions};
+pub(super) use overlay::{Previews, with_versions, without_place};
 
 /// Reads the configuration again, as it was read at the start. The error is for a person.
 pub type ReadConfig = Box<dyn Fn() -> Result<Config, String> + Send>;
@@ -228,7 +228,11 @@ impl Desk {
                 left_out.extend(faults.iter().map(StartError::to_string));
                 left_out.append(&mut config.left_out);
             }
-            let (set_aside, on_trial, is_preview) = (SetAside::default(), None, false);
+            let mut set_aside = SetAside::default();
+            for aside in without_place(&config, &ledger) {
+                set_aside.add(aside);
+            }
+            let (on_trial, is_preview) = (None, false);
             // Read first: one that is wrong changes nothing either.
             let certificate = config.admin_certificate.as_ref().map(CertificateFiles::read);
             let certified = certificate

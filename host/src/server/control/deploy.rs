@@ -4,16 +4,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::overlay::{path_of, plain, preview_host};
+use super::overlay::{path_of, plain, preview_host, taken, without_place};
 use super::views::{no_such_handler, no_such_tenant, shown};
 use super::{Change, Desk, NotChanged};
 use crate::admin::{Answer, ChangeView, Denial, Deploy, DeployView, HandlerName, Intent};
-use crate::config::{Config, HandlerConfig, check_name, check_path};
+use crate::config::{HandlerConfig, check_name, check_path};
 use crate::deployments::{NameTaken, Version};
 use crate::engine::ComponentFile;
 use crate::observe::Line;
+use crate::server::set_aside::Aside;
 use crate::server::snapshot::version_of;
-use crate::tenants::{Pattern, Routes};
+use crate::tenants::Pattern;
 
 impl Desk {
     pub(super) fn deploy(&mut self, deploy: &Deploy) -> Answer {
@@ -46,6 +47,8 @@ impl Desk {
                 name.handler
             ))
         })?;
+        let is_of_file = self.of_file(name).is_some();
+        ledger.note_of_file(&name.tenant, &name.handler, is_of_file);
         if !is_served {
             self.store.keep(&digest, &deploy.component).map_err(NotChanged::Store)?;
             let can_go_back = before.is_some() && deploy.intent == Intent::Serve;
@@ -181,6 +184,12 @@ impl Desk {
     }
 
     pub(super) fn roll_back(&mut self, name: &HandlerName, to: Option<&str>) -> Answer {
+        let mut places = without_place(&self.config, &self.ledger);
+        let is_its = |one: &Aside| one.tenant == name.tenant && one.handler == name.handler;
+        if let Some(aside) = places.find(is_its) {
+            return Err(Denial::Refused(aside.why));
+        }
+        drop(places);
         let mut ledger = self.ledger.clone();
         ledger.roll_back(&name.tenant, &name.handler, to, self.has_own(name)).map_err(|_| {
             Denial::NotFound(match to {
@@ -259,16 +268,6 @@ impl Desk {
         let said = versions.into_iter().filter_map(|(key, version)| Some((key, version?)));
         self.site.log.write(said.fold(line, |line, (key, version)| line.text(key, version)));
     }
-}
-
-/// The route of `hob.toml` that is for the same requests.
-fn taken(config: &Config, pattern: &Pattern) -> Option<Pattern> {
-    let mut routes = Routes::default();
-    for route in &config.routes {
-        let _ = routes.add(&route.pattern);
-    }
-    let place = routes.add(pattern).err()?;
-    Some(config.routes[place].pattern.clone())
 }
 
 fn read(name: &HandlerName, component: &[u8]) -> Result<ComponentFile, Denial> {

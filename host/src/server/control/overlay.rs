@@ -4,8 +4,8 @@ use crate::config::{
     Config, DeployedVersion, HandlerConfig, RouteConfig, TargetConfig, path_of_name,
 };
 use crate::deployments::{Ledger, Record, State, Store, Version};
-use crate::server::set_aside::SetAside;
-use crate::tenants::{Host, Pattern};
+use crate::server::set_aside::{Aside, SetAside};
+use crate::tenants::{Host, Pattern, Routes};
 
 /// Whether versions have host names of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub(in crate::server) fn with_versions(
                 handler.component = component;
                 handler.version = version(current, true);
             }
+            // What was to guard it is not there any more.
+            None if record.of_file => {}
             None => {
                 let version = version(current, false);
                 config.handlers.push(HandlerConfig { component, version, ..plain(record) });
@@ -54,6 +56,56 @@ pub(in crate::server) fn with_versions(
     let mut config = config.without_undeployed();
     config.label_handlers();
     config
+}
+
+/// Those that are to be served and of which `hob.toml`, by what it says now, leaves no place.
+pub(in crate::server) fn without_place<'a>(
+    config: &'a Config,
+    ledger: &'a Ledger,
+) -> impl Iterator<Item = Aside> + 'a {
+    ledger.handlers.iter().filter_map(|record| {
+        let current = record.current()?;
+        let (tenant, handler) = (record.tenant.clone(), record.handler.clone());
+        let mut handlers = config.handlers.iter();
+        let is_there = handlers.any(|one| one.tenant == tenant && one.name == handler);
+        let why = if is_there { None } else { why_without_place(config, record) }?;
+        Some(Aside { tenant, handler, version: current.id.clone(), why })
+    })
+}
+
+fn why_without_place(config: &Config, record: &Record) -> Option<String> {
+    let Record { handler, .. } = record;
+    if record.of_file {
+        return Some(format!(
+            "hob.toml has no handler `{handler}` any more, which said where its versions answer and what is \
+             before them; put it back, deploy it again to have it answer at a path of its own, or `hob \
+             undeploy {handler}`"
+        ));
+    }
+    let path = path_of(handler, record.path.as_deref());
+    let mut handlers = config.handlers.iter();
+    if let Some(other) = handlers.find(|one| one.path.as_ref() == Some(&path)) {
+        return Some(format!(
+            "the handler `{}` of hob.toml has the path {path}, which `{handler}` was deployed to; change it \
+             there, or deploy `{handler}` with another --path",
+            other.name
+        ));
+    }
+    let route = taken(config, &Pattern::below(&path))?;
+    Some(format!(
+        "the route `{route}` of hob.toml is for the same requests as the path {path}, which `{handler}` was \
+         deployed to; change it there, or deploy `{handler}` with another --path"
+    ))
+}
+
+/// The route of `hob.toml` that is for the same requests.
+pub(super) fn taken(config: &Config, pattern: &Pattern) -> Option<Pattern> {
+    let mut routes = Routes::default();
+    for route in &config.routes {
+        let _ = routes.add(&route.pattern);
+    }
+    let place = routes.add(pattern).err()?;
+    Some(config.routes[place].pattern.clone())
 }
 
 fn version(version: &Version, is_of_file: bool) -> Option<DeployedVersion> {
@@ -80,6 +132,9 @@ fn add_previews(
     let mut handlers = config.handlers.iter();
     let known =
         handlers.find(|one| one.tenant == record.tenant && one.name == record.handler).cloned();
+    if known.is_none() && record.of_file {
+        return;
+    }
     let is_of_file = known
         .as_ref()
         .is_some_and(|known| known.version.as_ref().is_none_or(|version| version.is_of_file));
