@@ -230,3 +230,14 @@ fn connect_and_upgrades_are_not_offered() {
     let answer = hob.exchange(hello("kitchen", upgrade)).expect(200);
     assert_eq!(answer.text(), "hello world\n");
 }
+
+#[test]
+fn an_answer_to_1_0_that_only_the_end_of_the_connection_ends_says_so() {
+    let hob = Serve::new([guest("kitchen")]).start();
+    let mut client = hob.client();
+    client.send("GET /kitchen/stream?chunks=3&size=4&pause_ms=20 HTTP/1.0\r\nconnection: keep-alive\r\n\r\n");
+    let head = client.head();
+    assert_ne!(head.header("connection"), Some("keep-alive"), "{head:?}");
+    assert_eq!(head.header("content-length"), None, "{head:?}");
+    assert_eq!(client.rest().len(), 12);
+}

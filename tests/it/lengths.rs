@@ -1,7 +1,7 @@
 //! A guest that says another length than its answer has. On a connection that is kept, what is too
 //! much would be read as the next answer.
 
-use crate::harness::{Hob, Serve, every_mode, get};
+use crate::harness::{Hob, Serve, every_mode, get, guest};
 
 /// Asks for an answer that is miscounted, and then for another: the connection is still in step, or
 /// it has been cut. What the standard interfaces know of lengths makes it a failure at times.
@@ -80,5 +80,40 @@ fn head_has_the_length_that_the_guest_gives() {
         assert_eq!(head.header("content-length"), Some("5"), "{name}: {head:?}");
         let hello = client.exchange(get(&format!("/{name}/hello"))).expect(200);
         assert_eq!(hello.text(), "hello world\n", "{name}");
+    }
+}
+
+#[test]
+fn a_streamed_answer_that_is_shorter_than_it_says_is_in_the_log_as_cut() {
+    let hob = Serve::new(every_mode(&["kitchen", "kitchen-0-3"])).start();
+    for name in hob.names() {
+        let behaviour =
+            if name.starts_with("kitchen-0-3") { "miscount" } else { "miscount-stream" };
+        let path = format!("/{name}/{behaviour}");
+        let mut client = hob.client();
+        client.send(get(&format!("{path}?bytes=500&size=20&pause_ms=20")));
+        if let Some(answer) = client.next_response() {
+            assert!(!answer.complete || answer.status == 500, "{answer:?}");
+        }
+        let access = hob.wait_for_access(&path);
+        let is_told = access["ended"] == "cut" || access["status"] == 500;
+        assert!(is_told, "{name}: {access}");
+        hob.wait_for_line(|line| {
+            line["id"] == access["id"]
+                && (line["event"] == "body-broken" || line["event"] == "handler-failed")
+        });
+    }
+}
+
+#[test]
+fn a_length_that_is_no_number_is_not_sent() {
+    let hob = Serve::new(["kitchen", "kitchen-standard"].map(guest)).start();
+    for name in hob.names() {
+        let mut client = hob.client();
+        client.send(format!(
+            "HEAD /{name}/header-named?to=content-length HTTP/1.1\r\nhost: hob\r\n\r\n"
+        ));
+        let length = client.head().header("content-length").map(str::to_owned);
+        assert!(length.is_none_or(|length| length.parse::<u64>().is_ok()), "{name}");
     }
 }

@@ -114,3 +114,14 @@ fn a_guest_that_prints_without_end_is_stopped_at_its_cpu_limit() {
         hob.expect_hello("other");
     }
 }
+
+#[test]
+fn no_control_character_reaches_whoever_reads_the_log() {
+    let hob = Serve::new([guest("kitchen")]).start();
+    hob.get("/kitchen/print?line=%1b%7f%c2%80%c2%9b31m%c2%a0%c3%a4").expect(200);
+    let line = printed(&hob, "kitchen", "stdout", "\u{1b}\u{7f}\u{80}\u{9b}31m\u{a0}\u{e4}");
+    assert_eq!(line["stream"], "stdout");
+    let raw = hob.raw_lines();
+    assert!(!raw.iter().any(|line| line.contains(char::is_control)), "{raw:?}");
+    assert!(raw.iter().any(|line| line.contains("\\u001b\\u007f\\u0080\\u009b31m\u{a0}\u{e4}")));
+}

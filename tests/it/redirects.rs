@@ -10,6 +10,7 @@ fn serve() -> Serve {
 fn a_redirect_names_the_address_with_the_parameters_in_it() {
     let hob = serve()
         .route("path = \"/users/{id}\"\nredirect = { to = \"/people/{id}\" }")
+        .route("path = \"/part/{id}\"\nredirect = { to = \"/people/{id}#part\" }")
         .route("path = \"/old/{rest...}\"\nredirect = { to = \"/{rest}\", status = 301 }")
         .route("prefix = \"/gone\"\nredirect = { to = \"https://example.com/?a=b\", status = 302 }")
         .route("host = \"www.hob\"\nprefix = \"/\"\nredirect = { to = \"/up\", status = 307 }")
@@ -18,6 +19,8 @@ fn a_redirect_names_the_address_with_the_parameters_in_it() {
         let answer = hob.get(target).expect(status);
         assert_eq!(answer.header("location"), Some(location), "{target}");
     };
+    expect("/part/7?x=y", 308, "/people/7?x=y#part");
+    expect("/part/7", 308, "/people/7#part");
     expect("/users/a%20b", 308, "/people/a%20b");
     expect("/users/7?x=y", 308, "/people/7?x=y");
     expect("/old/a/b/", 301, "/a/b/");

@@ -90,3 +90,19 @@ fn a_method_that_no_one_knows_is_answered_after_long() {
         assert_eq!(access["method"], "BREW", "{access}");
     }
 }
+
+#[test]
+fn the_host_that_a_target_names_is_the_one_that_a_handler_sees() {
+    let guests = ["kitchen", "kitchen-standard", "kitchen-0-2", "kitchen-0-3", "fast-0-2"];
+    let hob = Serve::new(guests.map(guest)).start();
+    for name in hob.names().filter(|name| *name != "fast-0-2") {
+        for host in ["named.example", "named.example:8080"] {
+            let target = format!("http://{host}/{name}/fields");
+            let request = format!("GET {target} HTTP/1.1\r\nhost: other.example\r\n\r\n");
+            let seen = hob.exchange(request).expect(200);
+            // To the others it is not among the fields.
+            assert!(seen.text().contains(host) || name != "kitchen", "{name}: {seen:?}");
+            assert!(!seen.text().contains("other.example"), "{name}: {seen:?}");
+        }
+    }
+}

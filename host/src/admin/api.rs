@@ -87,12 +87,13 @@ impl Api {
             return Ok(json(StatusCode::OK, OPENAPI.to_owned()));
         }
         self.let_in(&head.headers).await?;
-        let query = Query::of(head.uri.query())?;
+        let query = Query::of(head.uri.query(), resource.keys(&head.method))?;
         let operation = match (resource, &head.method) {
             (Resource::Handlers, &Method::GET) => Operation::Handlers(query.tenant),
             (Resource::Tenants, &Method::GET) => Operation::Tenants,
             (Resource::Tenant(name), &Method::PATCH) => {
-                let changes = receive(&head.headers, body, limits::LIMIT_CHANGES_BYTES_MAX).await?;
+                let changes =
+                    receive(&head.headers, body, limits::LIMIT_CHANGES_BYTES_MAX, exchange).await?;
                 let changes = serde_json::from_slice(&changes);
                 let Changes(changes) = changes.map_err(|error| Wrong::Body(error.to_string()))?;
                 Operation::Limits(name, changes)
@@ -125,7 +126,7 @@ impl Api {
         exchange: &Exchange,
     ) -> Result<Reply, Wrong> {
         let _turn = self.begin(&name)?;
-        let component = receive(headers, body, limits::COMPONENT_BYTES_MAX).await?;
+        let component = receive(headers, body, limits::COMPONENT_BYTES_MAX, exchange).await?;
         let Query { path, intent, .. } = query;
         let deploy = Deploy { name, component, path, intent };
         Ok(self.done(Operation::Deploy(deploy), exchange).await)
@@ -175,7 +176,12 @@ impl Drop for Turn<'_> {
     }
 }
 
-async fn receive(headers: &HeaderMap, body: Incoming, most: u64) -> Result<Bytes, Wrong> {
+async fn receive(
+    headers: &HeaderMap,
+    body: Incoming,
+    most: u64,
+    exchange: &Exchange,
+) -> Result<Bytes, Wrong> {
     use http_body::Body;
     if !headers.contains_key(CONTENT_LENGTH) {
         return Err(Wrong::Length);
@@ -184,12 +190,23 @@ async fn receive(headers: &HeaderMap, body: Incoming, most: u64) -> Result<Bytes
     if length > most {
         return Err(Wrong::TooLarge);
     }
-    let body = RequestBody::begin(body, most).await.map_err(|_| Wrong::BodyBroken)?;
+    let body = RequestBody::begin(body, most, &exchange.awaited).await;
+    let body = body.map_err(|_| Wrong::BodyBroken)?;
     let whole = body.whole(most).await.map_err(|_| Wrong::BodyBroken)?;
     whole.map_err(|_| Wrong::Length)
 }
 
 impl Resource {
+    /// What its query may name.
+    fn keys(&self, method: &Method) -> &'static [&'static str] {
+        match (self, method) {
+            (Resource::Handlers, &Method::GET) => &["tenant"],
+            (Resource::Versions(_), &Method::POST) => &["path", "check", "preview"],
+            (Resource::RollBack(_), &Method::POST) => &["to"],
+            _ => &[],
+        }
+    }
+
     fn of(path: &str) -> Option<Self> {
         let parts: Vec<_> = path.strip_prefix(PREFIX)?.split('/').collect();
         let name = |tenant: &str, handler: &str| HandlerName {
@@ -236,10 +253,27 @@ struct Query {
 }
 
 impl Query {
-    fn of(query: Option<&str>) -> Result<Self, Wrong> {
+    /// A query of these keys, each once at most.
+    fn of(query: Option<&str>, keys: &[&str]) -> Result<Self, Wrong> {
         let mut parsed = Query::default();
+        let mut seen: Vec<String> = Vec::new();
         for (key, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            if seen.iter().any(|known| *known == key) {
+                return Err(Wrong::Query(format!("`{key}` comes twice")));
+            }
+            seen.push(key.clone().into_owned());
+            if !keys.contains(&&*key) {
+                let what = match keys {
+                    [] => format!("`{key}` is unknown; there is no key here"),
+                    keys => format!("`{key}` is none of `{}`", keys.join("`, `")),
+                };
+                return Err(Wrong::Query(what));
+            }
             match (&*key, &*value) {
+                ("check" | "preview", "true") if parsed.intent != Intent::Serve => {
+                    let what = "`check` and `preview` are both true; a check keeps nothing";
+                    return Err(Wrong::Query(what.to_owned()));
+                }
                 ("tenant", tenant) => parsed.tenant = Some(tenant.to_owned()),
                 ("path", path) => parsed.path = Some(path.to_owned()),
                 ("to", version) => parsed.to = Some(version.to_owned()),
@@ -249,11 +283,7 @@ impl Query {
                 (key @ ("check" | "preview"), other) => {
                     return Err(Wrong::Query(format!("`{key}` is `{other}`; write true or false")));
                 }
-                (other, _) => {
-                    let what =
-                        format!("`{other}` is none of `tenant`, `path`, `to`, `check`, `preview`");
-                    return Err(Wrong::Query(what));
-                }
+                (_, _) => {}
             }
         }
         Ok(parsed)

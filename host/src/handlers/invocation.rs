@@ -343,6 +343,21 @@ impl GuestBody {
 }
 
 impl Streamed {
+    /// What comes next of what the guest has said would come, and no more.
+    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFailed>>> {
+        let polled = ready!(self.poll_frame(cx));
+        let Some(due) = &mut self.due else { return Poll::Ready(polled) };
+        Poll::Ready(match polled {
+            None if *due > 0 => Some(Err(BodyFailed("shorter than its content-length".to_owned()))),
+            Some(Ok(frame)) => Some(Ok(frame.map_data(|mut data| {
+                data.truncate(usize::try_from(*due).unwrap_or(usize::MAX));
+                *due -= data.len() as u64;
+                data
+            }))),
+            other => other,
+        })
+    }
+
     /// What is ready goes first: the guest is let run when there is nothing, so that a client that
     /// does not read stops the guest too.
     fn poll_frame(
@@ -413,15 +428,9 @@ impl http_body::Body for GuestBody {
                 let bytes = bytes.take().filter(|bytes| !bytes.is_empty());
                 return Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))));
             }
-            State::Streamed(streamed) => streamed.poll_frame(cx),
+            State::Streamed(streamed) => streamed.poll_due(cx),
             State::Ended => return Poll::Ready(None),
         };
-        if let (State::Streamed(streamed), Poll::Ready(Some(Ok(frame)))) =
-            (&mut self.state, &polled)
-        {
-            let length = frame.data_ref().map_or(0, Bytes::len) as u64;
-            streamed.due = streamed.due.map(|due| due.saturating_sub(length));
-        }
         match &polled {
             Poll::Ready(None) => self.end(),
             // The guest has failed, or will not be asked again: it is dropped here.

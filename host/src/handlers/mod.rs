@@ -42,7 +42,7 @@ use crate::engine::TickerHandle;
 use crate::event_loop::{Handle, Pending, Refused, Work};
 use crate::limits;
 use crate::tenants::Tenant;
-use crate::wire::{BodyBroken, Incoming, RequestBody, RequestId};
+use crate::wire::{Awaited, BodyBroken, Incoming, RequestBody, RequestId};
 use background::Background;
 use idle::Idle;
 use invocation::Invocation;
@@ -148,8 +148,13 @@ impl Handler {
     ///
     /// # Errors
     /// When the body breaks off, or is longer than `most`.
-    pub async fn receive(&self, body: Incoming, most: u64) -> Result<CallBody, BodyBroken> {
-        self.take_up(RequestBody::begin(body, most).await?).await
+    pub async fn receive(
+        &self,
+        body: Incoming,
+        most: u64,
+        awaited: &Awaited,
+    ) -> Result<CallBody, BodyBroken> {
+        self.take_up(RequestBody::begin(body, most, awaited).await?).await
     }
 
     async fn take_up(&self, body: RequestBody) -> Result<CallBody, BodyBroken> {

@@ -193,16 +193,25 @@ fn format_micros(micros: u32) -> [u8; 6] {
     digits
 }
 
+/// The first byte in UTF-8 of the control characters from 0x80 to 0x9f.
+const C1_LEAD: u8 = 0xc2;
+
 /// Escapes for JSON, and control characters besides, so that no guest can forge a line or
 /// reach into the terminal that shows it.
 fn escape(out: &mut String, value: &str) {
     let mut clean_from = 0;
     for (index, byte) in value.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' && byte != 0x7f {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' && byte != 0x7f && byte != C1_LEAD {
             continue;
         }
+        // A control character is its second byte; others begin like it too.
+        let second = if byte == C1_LEAD { value.as_bytes()[index + 1] } else { 0 };
+        if second >= 0xa0 {
+            continue;
+        }
+        let (byte, length) = if byte == C1_LEAD { (second, 2) } else { (byte, 1) };
         out.push_str(&value[clean_from..index]);
-        clean_from = index + 1;
+        clean_from = index + length;
         match byte {
             b'"' => out.push_str("\\\""),
             b'\\' => out.push_str("\\\\"),

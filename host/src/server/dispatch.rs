@@ -14,16 +14,18 @@ use futures_util::future::{Either, select};
 use http::header::{
     ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER, VARY,
 };
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 
 use super::access::{AccessLog, ObservedBody, Record};
 use super::answer::AnswerBody;
 use super::compression::{Compression, Giver, Wish};
-use super::routing::Route;
+use super::methods::{allow, options};
+use super::refusal::Refusal;
+use super::routing::{Route, name_host};
 use super::serving::{Current, Way};
 use super::snapshot::{ServedHandler, version_of};
-use super::status::{limit_of, status_of};
+use super::status::limit_of;
 use super::{Control, cors, failure_page, index, params, redirect};
 use crate::admin::HandlerName;
 use crate::assets::{AssetError, Assets, Question};
@@ -31,7 +33,7 @@ use crate::config::Config;
 use crate::event_loop::{Handle, step_back};
 use crate::handlers::{Call, CallBody, Failure, GuestBody, Handler};
 use crate::observe::{HandlerMetrics, Line, Log, LoopMetrics, Timeline};
-use crate::tenants::{Admission, Limit, OverLimit, Place, Wait, seconds_to_wait};
+use crate::tenants::{Admission, Limit, Place, Wait};
 use crate::wire::{BodyBroken, Exchange, Fault, Incoming, RequestId, Service, error_body};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -150,19 +152,9 @@ impl Inner {
         if let Way::Handler(.., passage) = &mut way {
             record.passage = passage.take();
         }
-        let outcome = match &way {
-            _ if *request.method() == Method::CONNECT => Err(Refusal::Method),
-            _ if self.in_flight.get() > self.in_flight_max => Err(Refusal::Overload),
-            _ if let Some(why) = self.current.failure() => {
-                Ok(failure_page::page(request.headers(), &why).map(AnswerBody::Plain))
-            }
-            Way::Nowhere => self.without_handler(&request).map(|page| page.map(AnswerBody::Plain)),
-            Way::OtherMethods(methods) if *request.method() == Method::OPTIONS => {
-                Ok(options(methods))
-            }
-            Way::OtherMethods(methods) => Err(Refusal::OtherMethods(allow(methods))),
-            Way::Preflight(cors) => Ok(cors::preflight(cors, request.headers().get(ORIGIN))),
-            Way::Handler(route, served, handler, _) => {
+        let is_1_0 = request.version() == Version::HTTP_10;
+        let outcome = match (self.barred(&request), &way) {
+            (None, Way::Handler(route, served, handler, _)) => {
                 let outcome = self.call(handler, route, request, &exchange, id, &mut record).await;
                 match &record.passage {
                     None => self.judge_answer(served, &outcome),
@@ -172,8 +164,7 @@ impl Inner {
                 }
                 outcome
             }
-            Way::Folder(route, assets) => Box::pin(self.file(assets, route, &request, id)).await,
-            Way::Redirect(route) => redirect::answer(route, request.uri()).ok_or(Refusal::NoRoute),
+            (barred, way) => Box::pin(self.by_itself(barred, way, request, id)).await,
         };
         let mut response = outcome.unwrap_or_else(|refusal| {
             self.refuse(&refusal, id, &mut record).map(AnswerBody::Plain)
@@ -187,7 +178,53 @@ impl Inner {
         if self.handle.has_ready_tasks() {
             step_back().await;
         }
-        finish(response, id, is_head, record)
+        finish(response, id, (is_head, is_1_0), record)
+    }
+
+    /// What is said to any request like this, wherever it leads.
+    fn barred(&self, request: &Request<Incoming>) -> Option<Result<Response<AnswerBody>, Refusal>> {
+        if *request.method() == Method::CONNECT {
+            return Some(Err(Refusal::Method));
+        }
+        if self.in_flight.get() > self.in_flight_max {
+            return Some(Err(Refusal::Overload));
+        }
+        let why = self.current.failure()?;
+        Some(Ok(failure_page::page(request.headers(), &why).map(AnswerBody::Plain)))
+    }
+
+    /// Answers without a handler. Nobody reads the request's body: hyper, which has to say with the answer
+    /// that the connection closes, is let see that first.
+    async fn by_itself(
+        &self,
+        barred: Option<Result<Response<AnswerBody>, Refusal>>,
+        way: &Way,
+        request: Box<Request<Incoming>>,
+        id: RequestId,
+    ) -> Result<Response<AnswerBody>, Refusal> {
+        let outcome = match (barred, way) {
+            (Some(outcome), _) => outcome,
+            (None, Way::OtherMethods(methods)) if *request.method() == Method::OPTIONS => {
+                Ok(options(methods))
+            }
+            (None, Way::OtherMethods(methods)) => Err(Refusal::OtherMethods(allow(methods))),
+            (None, Way::Preflight(cors)) => {
+                Ok(cors::preflight(cors, request.headers().get(ORIGIN)))
+            }
+            (None, Way::Folder(route, assets)) => self.file(assets, route, &request, id).await,
+            (None, Way::Redirect(route)) => {
+                redirect::answer(route, request.uri()).ok_or(Refusal::NoRoute)
+            }
+            (None, Way::Nowhere | Way::Handler(..)) => {
+                self.without_handler(&request).map(|page| page.map(AnswerBody::Plain))
+            }
+        };
+        let is_unread = !request.body().is_end_stream();
+        drop(request);
+        if is_unread {
+            step_back().await;
+        }
+        outcome
     }
 
     /// Has a handler answer, with the parameters of the route among the fields of the request.
@@ -201,12 +238,13 @@ impl Inner {
         record: &mut Record,
     ) -> Result<Response<AnswerBody>, Refusal> {
         let (mut head, body) = request.into_parts();
+        name_host(&mut head);
         params::put(&mut head.headers, &route.params, &route.pattern, head.uri.path());
         let is_head = head.method == Method::HEAD;
         let chain = record.passage.as_ref().map(|passage| passage.chain.clone());
         let first = chain.as_ref().map_or(handler, |chain| chain.first());
         let mut call = Call::new(head, CallBody::Whole(Bytes::new()), id);
-        call.body = self.admit_and_receive(first, body, record).await?;
+        call.body = self.admit_and_receive(first, body, record, exchange).await?;
         exchange.received.set(matches!(call.body, CallBody::Whole(_)));
         let overrun = match &call.body {
             CallBody::Stream(body) => body.overrun(),
@@ -278,6 +316,7 @@ impl Inner {
         handler: &Handler,
         body: Incoming,
         record: &mut Record,
+        exchange: &Exchange,
     ) -> Result<CallBody, Refusal> {
         let place = match handler.tenant().admit(self.handle.now()) {
             Ok(Admission::Place(place)) => place,
@@ -287,7 +326,7 @@ impl Inner {
             Err(over) => return Err(Refusal::Tenant(over)),
         };
         record.place = Some(place);
-        self.receive(handler, body).await
+        self.receive(handler, body, exchange).await
     }
 
     /// A client that leaves drops this, and so gives up what it waits for.
@@ -306,12 +345,17 @@ impl Inner {
 
     /// The body as the handler's lane wants it. Most requests have none; what reads one is boxed, so
     /// that they do not carry it. A body that comes in drops must not hold its place for ever.
-    async fn receive(&self, handler: &Handler, body: Incoming) -> Result<CallBody, Refusal> {
+    async fn receive(
+        &self,
+        handler: &Handler,
+        body: Incoming,
+        exchange: &Exchange,
+    ) -> Result<CallBody, Refusal> {
         if body.is_end_stream() {
             return Ok(CallBody::Whole(Bytes::new()));
         }
         let most = handler.tenant().limits().body_bytes;
-        let received = Box::pin(handler.receive(body, most));
+        let received = Box::pin(handler.receive(body, most, &exchange.awaited));
         let deadline = self.handle.sleep_until(self.handle.now() + handler.wall());
         match select(received, deadline).await {
             Either::Left((received, _)) => received.map_err(|error| match error {
@@ -412,84 +456,29 @@ impl Inner {
     }
 }
 
-/// Why a request is answered by the host and not by its handler.
-enum Refusal {
-    NoRoute,
-    NoFile,
-    FileFailed,
-    Method,
-    /// The methods there are routes for.
-    OtherMethods(HeaderValue),
-    Overload,
-    BodyBroken,
-    BodyTooLong,
-    BodyTimedOut,
-    /// Its tenant is over a limit.
-    Tenant(OverLimit),
-    Failed(Failure, Duration),
-}
-
-impl Refusal {
-    fn status_and_code(&self) -> (StatusCode, &'static str) {
-        match self {
-            Refusal::NoRoute => (StatusCode::NOT_FOUND, "no-handler"),
-            Refusal::NoFile => (StatusCode::NOT_FOUND, "no-file"),
-            Refusal::FileFailed => (StatusCode::INTERNAL_SERVER_ERROR, "file-failed"),
-            Refusal::OtherMethods(_) => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
-            Refusal::Method => (StatusCode::NOT_IMPLEMENTED, "method-not-implemented"),
-            Refusal::Overload => (StatusCode::SERVICE_UNAVAILABLE, "overload"),
-            Refusal::BodyBroken => (StatusCode::BAD_REQUEST, "body-broken"),
-            Refusal::BodyTooLong => (StatusCode::PAYLOAD_TOO_LARGE, Limit::Body.code()),
-            Refusal::BodyTimedOut => (StatusCode::REQUEST_TIMEOUT, "request-timeout"),
-            Refusal::Tenant(over) => (StatusCode::TOO_MANY_REQUESTS, over.limit.code()),
-            Refusal::Failed(failure, _) => (status_of(failure), failure.code()),
-        }
-    }
-
-    /// Seconds after which the same request may be answered, if that is to be expected.
-    fn retry_after(&self) -> Option<u64> {
-        match self {
-            Refusal::Overload | Refusal::Failed(Failure::NoInstance, _) => Some(1),
-            Refusal::Tenant(over) => Some(seconds_to_wait(over.retry_after)),
-            Refusal::Failed(failure, _) => limit_of(failure).map(|_| 1),
-            _ => None,
-        }
-    }
-}
-
-/// The value of the field `allow`.
-fn allow(methods: &[Method]) -> HeaderValue {
-    let mut names: Vec<_> = methods.iter().map(Method::as_str).collect();
-    // What the host does by itself.
-    for (given, served) in [("GET", "HEAD"), ("", "OPTIONS")] {
-        if (given.is_empty() || names.contains(&given)) && !names.contains(&served) {
-            names.push(served);
-        }
-    }
-    HeaderValue::from_str(&names.join(", ")).expect("methods are tokens")
-}
-
-fn options(methods: &[Method]) -> Response<AnswerBody> {
-    let mut response = Response::new(AnswerBody::of(""));
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    response.headers_mut().insert(ALLOW, allow(methods));
-    response
-}
-
 /// Marks a response that someone may want to ask about with its request's id, and has its body
 /// observed.
 fn finish(
     response: Response<AnswerBody>,
     id: RequestId,
-    is_head: bool,
+    (is_head, is_1_0): (bool, bool),
     mut record: Box<Record>,
 ) -> Response<ObservedBody> {
     let (mut head, mut body) = response.into_parts();
-    if is_head {
-        body.discard();
-    } else if body.is_whole() && head.status != StatusCode::NOT_MODIFIED {
+    let length = head.headers.get(CONTENT_LENGTH);
+    let is_number = |value: &HeaderValue| value.as_bytes().iter().all(u8::is_ascii_digit);
+    let is_announced = length.is_some_and(|value| !value.is_empty() && is_number(value));
+    let is_counted = !is_head && body.is_whole() && head.status != StatusCode::NOT_MODIFIED;
+    if is_counted || !is_announced {
         // Counted by the host: what a guest had miscounted would be the connection's next response.
         head.headers.remove(CONTENT_LENGTH);
+    }
+    if is_1_0 && !is_counted && !is_announced {
+        // Only the end of the connection ends it; of the same version, hyper does not say that it stays.
+        head.version = Version::HTTP_10;
+    }
+    if is_head {
+        body.discard();
     }
     record.status = head.status.as_u16();
     if head.status.is_client_error() || head.status.is_server_error() {

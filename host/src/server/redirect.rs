@@ -38,8 +38,9 @@ fn address(parts: &[AddressPart], pattern: &Pattern, uri: &Uri) -> String {
         let path = address.trim_start_matches('/').to_owned();
         address = format!("/{path}");
     }
+    let (path, fragment) = address.split_at(address.find('#').unwrap_or(address.len()));
     match uri.query() {
-        Some(query) if !address.contains(['?', '#']) => format!("{address}?{query}"),
+        Some(query) if !path.contains('?') => format!("{path}?{query}{fragment}"),
         _ => address,
     }
 }

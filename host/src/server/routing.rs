@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::header::HOST;
-use http::{HeaderName, Method, Request};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, Request};
 
 use super::{cors, params};
 use crate::config::{Config, CorsConfig, RedirectConfig, RouteConfig, TargetConfig};
@@ -100,5 +101,15 @@ impl Routing {
             Found::OtherMethods(methods) => Lead::OtherMethods(methods),
             Found::Nothing => Lead::Nowhere,
         }
+    }
+}
+
+/// Has the field say the host that the target names, if it names one: what the client has put there counts for
+/// nothing then ([RFC 9112, section 3.2.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2)).
+pub(super) fn name_host(head: &mut Parts) {
+    let Some(authority) = head.uri.authority() else { return };
+    let host = authority.as_str().rsplit('@').next().unwrap_or_default();
+    if let Ok(value) = HeaderValue::from_str(host) {
+        head.headers.insert(HOST, value);
     }
 }

@@ -23,9 +23,36 @@ pub struct RequestBody {
 
 enum Rest {
     /// It comes from a connection.
-    Wire(Incoming),
+    Wire(Arriving),
     /// A guest sends it on.
     Forwarded(UnsyncBoxBody<Bytes, BodyBroken>),
+}
+
+/// A body that comes from a connection.
+struct Arriving {
+    body: Incoming,
+    awaited: Awaited,
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        self.awaited.set(false);
+    }
+}
+
+/// Whether someone waits for more of a body: a client that sends none of it then is late. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Awaited(Arc<AtomicBool>);
+
+impl Awaited {
+    fn set(&self, is_awaited: bool) {
+        self.0.store(is_awaited, Ordering::Relaxed);
+    }
+
+    /// Whether someone does.
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// Whether a body whose length was not known was longer than it may be. Cheap to clone.
@@ -69,17 +96,18 @@ impl std::fmt::Display for BodyBroken {
 impl std::error::Error for BodyBroken {}
 
 impl RequestBody {
-    /// A body as it came from the connection, of so many bytes at the most. A body of unknown length is waited for until its
+    /// A body as it came from the connection, of so many bytes at the most; `awaited` is its exchange's. A body of unknown length is waited for until its
     /// first piece is there, so that one whose framing is malformed from the start never
     /// reaches a handler.
     ///
     /// # Errors
     /// When the body breaks off before its first piece, or says that it is longer.
-    pub async fn begin(rest: Incoming, most: u64) -> Result<Self, BodyBroken> {
-        if rest.size_hint().exact().is_some_and(|length| length > most) {
+    pub async fn begin(body: Incoming, most: u64, awaited: &Awaited) -> Result<Self, BodyBroken> {
+        if body.size_hint().exact().is_some_and(|length| length > most) {
             return Err(BodyBroken::TooLong);
         }
-        Self::with_first(Rest::Wire(rest), most).await
+        let awaited = awaited.clone();
+        Self::with_first(Rest::Wire(Arriving { body, awaited }), most).await
     }
 
     /// The same of a body that a guest sends on, as long as that makes it.
@@ -179,8 +207,9 @@ impl Body for Rest {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
         match &mut *self {
-            Rest::Wire(body) => {
+            Rest::Wire(Arriving { body, awaited }) => {
                 let polled = Pin::new(body).poll_frame(cx);
+                awaited.set(polled.is_pending());
                 polled.map(|frame| frame.map(|frame| frame.map_err(BodyBroken::Off)))
             }
             Rest::Forwarded(body) => Pin::new(body).poll_frame(cx),
@@ -189,14 +218,14 @@ impl Body for Rest {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Rest::Wire(body) => body.is_end_stream(),
+            Rest::Wire(arriving) => arriving.body.is_end_stream(),
             Rest::Forwarded(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Rest::Wire(body) => body.size_hint(),
+            Rest::Wire(arriving) => arriving.body.size_hint(),
             Rest::Forwarded(body) => body.size_hint(),
         }
     }

@@ -124,6 +124,11 @@ impl<S: Service> Calls<S> {
         head.into_bytes()
     }
 
+    /// Whether the service waits for more of a request's body.
+    pub(super) fn awaits_body(&self) -> bool {
+        self.exchange.borrow().awaited.is_set()
+    }
+
     /// The request whose own body was refused.
     pub(super) fn faulted(&self) -> Option<RequestId> {
         let exchange = self.exchange.borrow();
@@ -155,11 +160,13 @@ impl<S: Service> Calls<S> {
     pub(super) fn judge_fault(&self, channel: &Channel) -> Option<Ended> {
         let fault = channel.fault?;
         let all_started = self.started.get() == channel.framer.heads();
+        let in_body = channel.framer.phase() == Phase::Body;
         if !self.in_flight() {
             let flushed = channel.write_waits_since.is_none();
-            return (all_started && flushed).then_some(Ended::Refused(fault));
+            // The request whose body it is has had its answer: another would be taken for the next one's.
+            let ended = if in_body { Ended::Closed } else { Ended::Refused(fault) };
+            return (all_started && flushed).then_some(ended);
         }
-        let in_body = channel.framer.phase() == Phase::Body;
         (all_started && in_body).then(|| self.refuse_body(fault))
     }
 

@@ -263,6 +263,10 @@ async fn active<S: Service>(
                 // The rest of a head is not read, and so not due, before the answer ahead of it.
                 channel.phase_since = now;
             }
+            if channel.framer.phase() == Phase::Body && !calls.awaits_body() {
+                // hyper looks whether the client is still there; no one is kept waiting.
+                channel.read_waits_since = channel.read_waits_since.map(|_| now);
+            }
             if let Some(ended) = calls.judge_time(&channel, &shared.limits, now, cx) {
                 return Poll::Ready(ended);
             }

@@ -30,7 +30,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use accept::{Acceptor, adopt, bind};
-pub use body::{BodyBroken, Overrun, RequestBody};
+pub use body::{Awaited, BodyBroken, Overrun, RequestBody};
 pub use client::{
     Client, Order, Origin, OutboundBody, Patience, PoolKey, Resolve, ResponseBody, SendFailed,
 };
@@ -77,6 +77,8 @@ pub struct Exchange {
     pub fault: Cell<Option<Fault>>,
     /// Set by the service once it needs no more of the request: all of its body has come.
     pub received: Cell<bool>,
+    /// Whether the service waits for more of the request's body.
+    pub awaited: Awaited,
     /// Whether the service has given a response.
     pub responded: Cell<bool>,
     /// The request's id, once the service has given it one.

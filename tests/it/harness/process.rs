@@ -135,6 +135,11 @@ impl Hob {
         })
     }
 
+    /// The lines of the log that have come so far, as they came.
+    pub(crate) fn raw_lines(&self) -> Vec<String> {
+        self.log.all()
+    }
+
     /// The lines of the log that have come so far.
     pub(crate) fn lines(&self) -> Vec<Value> {
         self.log.all().iter().map(|line| parse(line)).collect()
