@@ -473,7 +473,7 @@ fn finish(
         // Counted by the host: what a guest had miscounted would be the connection's next response.
         head.headers.remove(CONTENT_LENGTH);
     }
-    if is_1_0 && !is_counted && !is_announced {
+    if is_1_0 && !is_head && !body.is_whole() && !is_announced {
         // Only the end of the connection ends it; of the same version, hyper does not say that it stays.
         head.version = Version::HTTP_10;
     }

@@ -96,9 +96,9 @@ impl std::fmt::Display for BodyBroken {
 impl std::error::Error for BodyBroken {}
 
 impl RequestBody {
-    /// A body as it came from the connection, of so many bytes at the most; `awaited` is its exchange's. A body of unknown length is waited for until its
-    /// first piece is there, so that one whose framing is malformed from the start never
-    /// reaches a handler.
+    /// A body as it came from the connection, of so many bytes at the most; `awaited` is that of its
+    /// exchange. A body of unknown length is waited for until its first piece is there, so that one
+    /// whose framing is malformed from the start never reaches a handler.
     ///
     /// # Errors
     /// When the body breaks off before its first piece, or says that it is longer.
