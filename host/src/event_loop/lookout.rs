@@ -91,18 +91,20 @@ fn watch(loops: &[(Arc<mio::Registry>, Arc<Shared>)], time: Duration) {
     }
     let mut is_any_told = false;
     // What has been seen would be seen again at once.
-    let mut pause = limits::TIME_BETWEEN_WANTED;
+    let mut pause = time;
     for (fd, (_, shared)) in fds.iter().zip(loops) {
-        if !fd.revents().contains(PollFlags::IN) || !shared.granting.load(Ordering::Relaxed) {
+        if !fd.revents().contains(PollFlags::IN) {
             continue;
         }
-        match shared.left_to_guests() {
-            Duration::ZERO => {
-                shared.wanted.store(true, Ordering::Relaxed);
-                is_any_told = true;
-            }
-            left => pause = pause.min(left),
+        let left = match shared.granting.load(Ordering::Relaxed) {
+            true => shared.left_to_guests(),
+            false => limits::TIME_BETWEEN_WANTED,
+        };
+        if left.is_zero() {
+            shared.wanted.store(true, Ordering::Relaxed);
+            is_any_told = true;
         }
+        pause = pause.min(left);
     }
     if !is_any_told {
         std::thread::sleep(pause);

@@ -72,7 +72,7 @@ struct Core {
     clock: Clock,
     /// The one reading of the clock of this turn.
     now: Cell<Instant>,
-    /// Set when a guest that had its turn was told to step back, or could have been: how many guests had been
+    /// Set when a guest that had its turn was told to step back, or could have been: how many others had been
     /// seen until then.
     was_wanted: Cell<Option<u64>>,
     /// Set when the main task is done: the turn that saw it must not go to sleep.
@@ -230,13 +230,15 @@ impl Core {
             let may_compute = grants == 0 || !self.has_ready_tasks();
             let Some(turn) = self.shared.next_heavy(may_compute) else { break };
             self.metrics.heavy_slices.fetch_add(1, Ordering::Relaxed);
-            if let Some(task) = turn.grant() {
+            let task = turn.grant();
+            if let Some(task) = task {
                 self.shared.granting.store(true, Ordering::Relaxed);
                 self.poll_task(task);
                 self.shared.granting.store(false, Ordering::Relaxed);
             }
             let is_wanted = self.shared.wanted.load(Ordering::Relaxed);
-            self.was_wanted.set(is_wanted.then(|| self.shared.guests_seen()));
+            let task = task.map_or(0, TaskId::to_bits);
+            self.was_wanted.set(is_wanted.then(|| self.shared.stepped_back(task)));
             if is_wanted || self.clock.now() - begun >= limits::HEAVY_TIME_PER_TURN {
                 break;
             }

@@ -38,8 +38,10 @@ pub(super) struct Shared {
     /// them has been told to step back; and for how many they may go on before the next is told.
     resumed: AtomicU64,
     between: AtomicU64,
-    /// Counts guests that have run, or begun to wait for their turns.
+    /// Counts guests that have run, or begun to wait for their turns: others than the one, by its task as bits,
+    /// that was told to step back last.
     guests_seen: AtomicU64,
+    stepped_back: AtomicU64,
     base: Instant,
     pub(super) inbox: Mutex<VecDeque<Message>>,
     pub(super) timers: Mutex<Timers>,
@@ -61,6 +63,7 @@ impl Shared {
             resumed: AtomicU64::new(0),
             between: AtomicU64::new(nanoseconds(limits::TIME_BETWEEN_WANTED)),
             guests_seen: AtomicU64::new(0),
+            stepped_back: AtomicU64::new(0),
             base: clock.now(),
             inbox: Mutex::default(),
             timers: Mutex::default(),
@@ -91,24 +94,27 @@ impl Shared {
         }
     }
 
-    /// The loop is about to let a guest have its turn, the first after one was told to step back. Since that had
-    /// ended its run, so many guests had been seen: where it was for none, there is more time to the next.
+    /// The loop is about to let a guest have its turn, the first after one was told to step back. So many others
+    /// had been seen then: where it was for none, there is more time to the next.
     pub(super) fn resume(&self, at: Instant, seen: u64) {
         let least = nanoseconds(limits::TIME_BETWEEN_WANTED);
-        let was_in_vain = self.guests_seen() == seen;
+        let was_in_vain = self.guests_seen.load(Ordering::Relaxed) == seen;
         let before = self.between.load(Ordering::Relaxed);
         let longer = (2 * before).min(nanoseconds(limits::SLICE));
         self.between.store(if was_in_vain { longer } else { least }, Ordering::Relaxed);
         self.resumed.store(nanoseconds(at.saturating_duration_since(self.base)), Ordering::Relaxed);
     }
 
-    /// Guests that have run until now, or begun to wait for their turns.
-    pub(super) fn guests_seen(&self) -> u64 {
+    /// A guest of this task was told to step back. Gives how many others have been seen until now.
+    pub(super) fn stepped_back(&self, task: u64) -> u64 {
+        self.stepped_back.store(task, Ordering::Relaxed);
         self.guests_seen.load(Ordering::Relaxed)
     }
 
     fn note_guest(&self) {
-        self.guests_seen.fetch_add(1, Ordering::Relaxed);
+        if self.current.load(Ordering::Relaxed) != self.stepped_back.load(Ordering::Relaxed) {
+            self.guests_seen.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// How long guests that wait for their turns may go on before one of them is told to step back.
