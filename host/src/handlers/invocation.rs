@@ -343,18 +343,18 @@ impl GuestBody {
 }
 
 impl Streamed {
-    /// What comes next of what the guest has said would come, and no more.
+    /// What comes next, and an end only where all is there that the guest has said would come. Whoever sends
+    /// it does not send more.
     fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFailed>>> {
         let polled = ready!(self.poll_frame(cx));
-        let Some(due) = &mut self.due else { return Poll::Ready(polled) };
+        if let (Some(due), Some(Ok(frame))) = (&mut self.due, &polled) {
+            *due = due.saturating_sub(frame.data_ref().map_or(0, Bytes::len) as u64);
+        }
         Poll::Ready(match polled {
-            None if *due > 0 => Some(Err(BodyFailed("shorter than its content-length".to_owned()))),
-            Some(Ok(frame)) => Some(Ok(frame.map_data(|mut data| {
-                data.truncate(usize::try_from(*due).unwrap_or(usize::MAX));
-                *due -= data.len() as u64;
-                data
-            }))),
-            other => other,
+            None if self.due.is_some_and(|due| due > 0) => {
+                Some(Err(BodyFailed("shorter than its content-length".to_owned())))
+            }
+            polled => polled,
         })
     }
 
