@@ -1,7 +1,5 @@
 //! Faults of a `hob.toml`: each with its file, its line and its key, and all at once.
 
-use std::process::Command;
-
 use crate::harness::{Scratch, component, hob, run};
 
 /// The lines that `hob serve` says of a file, without what stands before them.
@@ -191,19 +189,4 @@ fn a_component_s_path_is_relative_to_the_file() {
     command.arg("check").arg(file).args(["--cache", crate::harness::compile_cache()]);
     let checked = run(command.current_dir("/"));
     assert!(checked.success, "{checked:?}");
-}
-
-#[test]
-fn a_pipe_is_no_file_to_read() {
-    let scratch = Scratch::new();
-    let made = Command::new("mkfifo").arg(scratch.join("pipe")).status().expect("mkfifo");
-    assert!(made.success());
-    let component = component("kitchen");
-    for key in ["config", "secrets"] {
-        let line = format!("{key} = {{ a = {{ file = \"pipe\" }} }}");
-        let table = format!("[[handler]]\nname = \"one\"\ncomponent = {component:?}\n{line}\n");
-        let outcome = run(hob().arg("check").arg(scratch.file("hob.toml", table)));
-        assert!(!outcome.success, "{outcome:?}");
-        assert!(outcome.stderr.contains("regular file"), "{outcome:?}");
-    }
 }
