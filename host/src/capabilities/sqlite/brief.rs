@@ -57,10 +57,12 @@ impl Connection {
         if self.asked.is_stale.swap(false, Ordering::Relaxed) {
             self.forget();
         }
-        self.brief.0.borrow().get(sql).is_some_and(|known| known.is_short)
+        // A longer one is not among them, and would take long to be looked for.
+        sql.len() <= limits::SQL_BRIEF_TEXT_BYTES
+            && self.brief.0.borrow().get(sql).is_some_and(|known| known.is_short)
     }
 
-    /// Runs a statement that is known to be short, without waiting for anything. None: it is for a host thread.
+    /// Runs such a statement, without waiting for anything. None: it is for a host thread.
     pub(in crate::capabilities) fn briefly<T>(
         &self,
         sql: &str,
