@@ -54,7 +54,9 @@ impl Known {
 impl Connection {
     /// Whether a statement is known to be short.
     pub(super) fn knows_as_short(&self, sql: &str) -> bool {
-        if self.asked.is_stale.swap(false, Ordering::Relaxed) {
+        // Virtual tables prepare statements of their own each time, and where they are nothing is known.
+        let is_stale = self.asked.is_stale.swap(false, Ordering::Relaxed);
+        if is_stale && !self.brief.0.borrow().is_empty() {
             self.forget();
         }
         // A longer one is not among them, and would take long to be looked for.
