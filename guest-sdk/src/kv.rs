@@ -205,8 +205,8 @@ pub async fn exists(key: impl Into<String>) -> Result<bool, Error> {
     Ok(treaty::exists(key.into()).await?)
 }
 
-/// The keys that begin so: up to `limit` of them, 1,000 at the most. The first page is asked for
-/// without `cursor`, the next with what the one before gives.
+/// The keys that begin so: up to `limit` of them, but one at least and 1,000 at the most. The first page is
+/// asked for without `cursor`, the next with what the one before gives.
 ///
 /// ```no_run
 /// # async fn example() -> hob_sdk::Result<()> {

@@ -101,6 +101,10 @@ pub const HOST_JOBS_MAX: usize = 4096;
 /// Jobs of one tenant among them, so that one that floods leaves room for the others.
 pub const HOST_JOBS_PER_QUEUE_MAX: usize = 1024;
 
+/// How long jobs that are handed out together wait for the end of the turn, at the most, while tasks are polled: some
+/// ten tasks of a loop. The threads may have cores of their own, and be idle meanwhile.
+pub const HOST_JOBS_GATHERED_FOR: Duration = Duration::from_micros(100);
+
 /// How long a host thread that has nothing to do waits for another job before it goes back to the runtime,
 /// where what others ask of it, such as `wasmtime-wasi`, may have it.
 pub const HOST_THREAD_RESTS: Duration = Duration::from_millis(5);

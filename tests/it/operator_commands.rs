@@ -92,6 +92,21 @@ fn a_tenant_that_only_its_table_names_is_deployed_to_and_limited() {
 }
 
 #[test]
+fn a_tenant_that_leaves_hob_toml_leaves_behind_what_was_changed_of_its_limits() {
+    let place = Place::new("", &[guest("fast-0-2")]);
+    let table = "[[tenant]]\nname = \"acme\"\nlimits = { instances = 9 }\n";
+    place.add(table);
+    let server = place.start();
+    assert!(verb(&server, &["limit", "acme", "weight=3"]).stdout.contains("weight = 3"));
+    place.replace(table, "");
+    assert!(verb(&server, &["reload"]).success);
+    place.add(table);
+    assert!(verb(&server, &["reload"]).success);
+    let listed = verb(&server, &["tenants"]).stdout;
+    assert!(listed.contains("instances = 9") && !listed.contains("weight = 3"), "{listed}");
+}
+
+#[test]
 fn the_list_shows_previews_what_waits_and_what_of_hob_toml_is_served() {
     let place = Place::new("", &[guest("fast-0-2")]);
     place.add_to_deploy("preview_host = \"preview.example\"");

@@ -6,7 +6,9 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hob::event_loop::{Bound, Clock, EventLoop, HostQueue, HostThreads, Refused, Weight, Work};
+use hob::event_loop::{
+    Bound, Clock, EventLoop, HostQueue, HostThreads, Refused, Remote, Weight, Work,
+};
 use hob::limits;
 use hob::observe::Timeline;
 
@@ -111,6 +113,58 @@ fn threads_that_have_job_after_job_leave_one_to_what_is_asked_of_the_runtime() {
 }
 
 #[test]
+fn jobs_of_one_turn_have_all_the_threads_and_no_more_room_than_those_need() {
+    let queue = host_threads(4).queue(Weight::default(), Bound::new(1));
+    let mut event_loop = event_loop();
+    let remote = event_loop.remote();
+    let leaders = event_loop
+        .run(async move {
+            // Each waits for the others, so all of them must be begun.
+            let all = Arc::new(Barrier::new(4));
+            let meet = |all: Arc<Barrier>| move || all.wait().is_leader();
+            let jobs: Vec<_> =
+                (0..4).map(|_| remote.host_thread(&queue, QUICK, meet(all.clone()))).collect();
+            let mut leaders = 0;
+            for job in jobs {
+                leaders += u32::from(job.await.expect("there was a thread for it"));
+            }
+            leaders
+        })
+        .expect("the loop runs");
+    assert_eq!(leaders, 1);
+}
+
+#[test]
+fn what_is_put_away_as_a_loop_ends_is_put_away() {
+    struct PutAway(Remote, HostQueue, mpsc::Sender<u32>);
+    impl Drop for PutAway {
+        fn drop(&mut self) {
+            for number in 0..3 {
+                let report = self.2.clone();
+                let put_away = move || report.send(number).expect("someone listens");
+                self.0.host_thread_unattended(&self.1, QUICK, put_away);
+            }
+        }
+    }
+    let queue = pool(1);
+    let (report, reported) = mpsc::channel();
+    let mut event_loop = event_loop();
+    let [before, after] =
+        [(); 2].map(|()| PutAway(event_loop.remote(), queue.clone(), report.clone()));
+    event_loop.handle().spawn(async move {
+        let _held = before;
+        std::future::pending().await
+    });
+    event_loop.run(async {}).expect("the loop runs");
+    drop(event_loop);
+    drop(after);
+    let next = || reported.recv_timeout(Duration::from_secs(60));
+    let mut numbers: Vec<_> = (0..6).map(|_| next().expect("it is put away")).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [0, 0, 1, 1, 2, 2]);
+}
+
+#[test]
 fn slow_work_leaves_threads_for_quick_work() {
     let queue = pool(4);
     let mut event_loop = event_loop();
@@ -141,7 +195,8 @@ fn slow_work_leaves_threads_for_quick_work() {
 fn a_full_queue_refuses_at_once() {
     let queue = pool(1);
     let mut event_loop = event_loop();
-    let remote = event_loop.remote();
+    // The loop waits for what has begun.
+    let remote = event_loop.remote().for_guests();
     let begun = Arc::new(Barrier::new(2));
     let (release, held) = mpsc::channel::<()>();
     let outcome = event_loop
@@ -325,7 +380,8 @@ fn expect_slow_jobs_begun(others: usize, wanted: usize) {
         (0..others).map(|_| pool.queue(Weight::default(), Bound::default())).collect();
     let _host = pool.queue_of_the_host();
     let mut event_loop = event_loop();
-    let remote = event_loop.remote();
+    // The loop waits for what has begun.
+    let remote = event_loop.remote().for_guests();
     let (release, held) = mpsc::channel::<()>();
     let held = Arc::new(std::sync::Mutex::new(held));
     let (report, begun) = mpsc::channel::<()>();

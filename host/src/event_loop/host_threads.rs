@@ -194,6 +194,34 @@ impl HostThreads {
         self.inner.runtime.enter()
     }
 
+    /// Whether both are the same.
+    pub(super) fn is(&self, other: &HostThreads) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    /// Has threads that are free begin with the jobs that wait.
+    pub(super) fn wake_all(&self) {
+        while self.wake_one() {}
+    }
+
+    /// Has one of them begin with the next job, if there are both.
+    fn wake_one(&self) -> bool {
+        let mut jobs = self.inner.jobs.lock().expect("host threads' jobs");
+        let Some((job, thread)) = jobs.begin() else { return false };
+        self.note_waiting(&jobs);
+        if jobs.resting > 0 {
+            jobs.resting -= 1;
+            jobs.handed.push_back((job, thread));
+            // A thread that wakes may have the core at once, and must not wait for the lock.
+            drop(jobs);
+            self.inner.handed.notify_one();
+        } else {
+            drop(jobs);
+            self.start(job, thread);
+        }
+        true
+    }
+
     /// Gives a job to a thread that is free. To be called with no lock held: a thread may have to be
     /// made, and that can fail.
     fn start(&self, job: Job, thread: usize) {
@@ -207,8 +235,13 @@ impl HostThreads {
 }
 
 impl HostQueue {
+    /// The pool that it leads into.
+    pub(super) fn pool(&self) -> &HostThreads {
+        &self.pool
+    }
+
     /// Queues a job that no one waits for. It is not refused: what it puts away is bounded by whoever
-    /// has handed that out.
+    /// has handed that out. A thread is to be woken for it.
     pub(super) fn submit_unattended(&self, work: Work, job: impl FnOnce() + Send + 'static) {
         let jobs = self.pool.inner.jobs.lock().expect("host threads' jobs");
         let run = Box::new(|note: Note<'_>| {
@@ -218,7 +251,7 @@ impl HostQueue {
         self.push(jobs, work, run);
     }
 
-    /// Queues a job, or gives the means to settle back when the queue is full.
+    /// Queues a job, for which a thread is to be woken, or gives the means to settle back when the queue is full.
     pub(super) fn submit<T: Send + 'static>(
         &self,
         work: Work,
@@ -226,13 +259,15 @@ impl HostQueue {
         settle: Settle<Result<T, Refused>>,
     ) -> Result<(), Settle<Result<T, Refused>>> {
         let inner = &self.pool.inner;
-        let jobs = inner.jobs.lock().expect("host threads' jobs");
-        let party = &jobs.parties[self.index];
-        let own = party.quick.len() + party.slow.len();
-        if own >= party.most.get() || jobs.waiting >= limits::HOST_JOBS_MAX {
+        let mut jobs = inner.jobs.lock().expect("host threads' jobs");
+        while self.is_full(&jobs) {
             drop(jobs);
-            inner.metrics.refused(work.operation);
-            return Err(settle);
+            // What waits for nothing but to be handed out has to go first.
+            if !self.pool.wake_one() {
+                inner.metrics.refused(work.operation);
+                return Err(settle);
+            }
+            jobs = inner.jobs.lock().expect("host threads' jobs");
         }
         let run = Box::new(move |note: Note<'_>| {
             if !settle.is_abandoned() {
@@ -245,21 +280,15 @@ impl HostQueue {
         Ok(())
     }
 
+    fn is_full(&self, jobs: &Jobs) -> bool {
+        let party = &jobs.parties[self.index];
+        let own = party.quick.len() + party.slow.len();
+        own >= party.most.get() || jobs.waiting >= limits::HOST_JOBS_MAX
+    }
+
     fn push(&self, mut jobs: MutexGuard<'_, Jobs>, work: Work, run: Run) {
         jobs.push(Job { work, party: self.index, queued: Instant::now(), run });
-        let begun = jobs.begin();
         self.pool.note_waiting(&jobs);
-        let Some((job, thread)) = begun else { return };
-        if jobs.resting > 0 {
-            jobs.resting -= 1;
-            jobs.handed.push_back((job, thread));
-            // A thread that wakes may have the core at once, and must not wait for the lock.
-            drop(jobs);
-            self.pool.inner.handed.notify_one();
-        } else {
-            drop(jobs);
-            self.pool.start(job, thread);
-        }
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod clock;
 mod fair_queue;
+mod hand_out;
 mod host_threads;
 mod lookout;
 mod net;
@@ -145,6 +146,7 @@ impl EventLoop {
         let core = &*self.core;
         let started = core.clock.now();
         core.now.set(started);
+        core.shared.host_jobs.set_gathers(true);
 
         core.expire_timers(started);
         core.drain_inbox();
@@ -155,6 +157,7 @@ impl EventLoop {
             core.run_light_tasks(started);
         }
         core.run_heavy_guests();
+        core.shared.host_jobs.hand_out();
 
         core.observe_turn(started);
         core.wait(&mut self.events)
@@ -180,6 +183,9 @@ impl Drop for EventLoop {
     /// Tasks hold handles to the loop that holds them: left alone, neither would ever go.
     fn drop(&mut self) {
         self.core.tasks.clear();
+        let host_jobs = &self.core.shared.host_jobs;
+        host_jobs.set_gathers(false);
+        host_jobs.hand_out();
     }
 }
 
@@ -208,15 +214,22 @@ impl Core {
     /// Polls woken tasks, also those that are woken meanwhile, up to the bounds of a turn: in
     /// number, and in time, for among them are guests in their first slice.
     fn run_light_tasks(&self, started: Instant) {
+        let mut handed_out = started;
         for _ in 0..limits::TASK_POLLS_PER_TURN {
             let Some(task) = self.shared.ready.lock().expect("ready queue").pop_front() else {
                 break;
             };
             self.poll_task(task);
-            if self.clock.now() - started > limits::LIGHT_TIME_PER_TURN {
+            let now = self.clock.now();
+            if now - started > limits::LIGHT_TIME_PER_TURN {
                 break;
             }
+            if now - handed_out > limits::HOST_JOBS_GATHERED_FOR {
+                self.shared.host_jobs.hand_out();
+                handed_out = now;
+            }
         }
+        self.shared.host_jobs.hand_out();
     }
 
     /// Lets guests run whose turn it is: one that takes a slice, or some that take less. What those have

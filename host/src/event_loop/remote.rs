@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::clock::Clock;
 use super::fair_queue::{FairQueue, Share};
+use super::hand_out::{Begins, HandOut};
 use super::host_threads::{HostQueue, Work};
 use super::tasks::TaskId;
 use super::timers::{Sleep, Timers};
@@ -44,6 +45,7 @@ pub(super) struct Shared {
     stepped_back: AtomicU64,
     base: Instant,
     pub(super) inbox: Mutex<VecDeque<Message>>,
+    pub(super) host_jobs: HandOut,
     pub(super) timers: Mutex<Timers>,
     pub(super) clock: Clock,
     /// The task being polled, as bits; a guest that yields is filed under it.
@@ -66,6 +68,7 @@ impl Shared {
             stepped_back: AtomicU64::new(0),
             base: clock.now(),
             inbox: Mutex::default(),
+            host_jobs: HandOut::default(),
             timers: Mutex::default(),
             clock,
             current: AtomicU64::new(0),
@@ -133,6 +136,14 @@ impl Shared {
         !self.ready.lock().expect("ready queue").is_empty()
             || self.has_heavy()
             || !self.inbox.lock().expect("inbox").is_empty()
+            || self.host_jobs.has_jobs()
+    }
+
+    /// A job was put into this queue.
+    fn has_job(&self, queue: &HostQueue, begins: Begins) {
+        self.host_jobs.queued(queue.pool(), begins);
+        // It may come from elsewhere, and the loop is to hand it out.
+        self.notify();
     }
 
     /// Announces that the loop is about to sleep; false when there is work after all.
@@ -178,11 +189,19 @@ pub enum Refused {
 #[derive(Clone)]
 pub struct Remote {
     shared: Arc<Shared>,
+    begins: Begins,
 }
 
 impl Remote {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Remote { shared }
+        Remote { shared, begins: Begins::WithOthers }
+    }
+
+    /// The same for guests: a host thread begins with a job at once. To suspend a guest costs more than two
+    /// switches of threads, and where the threads share the loop's core a short job is done when the guest would
+    /// have to be.
+    pub fn for_guests(self) -> Self {
+        Remote { begins: Begins::AtOnce, ..self }
     }
 
     /// Ready once `deadline` has passed.
@@ -204,8 +223,9 @@ impl Remote {
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Pending<Result<T, Refused>> {
         let (settle, pending) = Pending::new();
-        if let Err(settle) = queue.submit(work, job, settle) {
-            settle.settle(Err(Refused::Busy));
+        match queue.submit(work, job, settle) {
+            Ok(()) => self.shared.has_job(queue, self.begins),
+            Err(settle) => settle.settle(Err(Refused::Busy)),
         }
         pending
     }
@@ -219,6 +239,7 @@ impl Remote {
         job: impl FnOnce() + Send + 'static,
     ) {
         queue.submit_unattended(work, job);
+        self.shared.has_job(queue, Begins::WithOthers);
     }
 
     /// Runs `act` on the loop's thread, and gives what it returned.

@@ -1,6 +1,6 @@
 //! Owns what a handler or a module has of its tenant's: the tenants are told apart here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -58,9 +58,12 @@ impl Households {
     /// Gives tenants the weights and limits that `hob.toml` has for them. Blocks. What was changed since while
     /// the server ran stays, unless the file says something else than before.
     pub(super) fn configure(&self, config: &Config) {
-        // One of which the file says something can be limited before it has anything that is served.
-        let said = config.tenants.iter().map(|tenant| &tenant.name);
-        for name in self.known.keys().chain(said) {
+        // One of which the file says something can be limited before it has anything that is served, and after
+        // it had.
+        let said = config.tenants.iter().map(|tenant| tenant.name.clone());
+        let met = self.tenants.all().into_iter().map(|tenant| tenant.name().to_owned());
+        let names: BTreeSet<_> = said.chain(met).collect();
+        for name in &names {
             let tenant = self.configure_one(config, name);
             // Known before the first that takes some of it, whose work need not wait for that.
             tenant.storage().measure();
