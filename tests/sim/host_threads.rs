@@ -196,7 +196,7 @@ fn a_full_queue_refuses_at_once() {
     let queue = pool(1);
     let mut event_loop = event_loop();
     // The loop waits for what has begun.
-    let remote = event_loop.remote().for_guests();
+    let remote = event_loop.remote().at_once();
     let begun = Arc::new(Barrier::new(2));
     let (release, held) = mpsc::channel::<()>();
     let outcome = event_loop
@@ -381,7 +381,7 @@ fn expect_slow_jobs_begun(others: usize, wanted: usize) {
     let _host = pool.queue_of_the_host();
     let mut event_loop = event_loop();
     // The loop waits for what has begun.
-    let remote = event_loop.remote().for_guests();
+    let remote = event_loop.remote().at_once();
     let (release, held) = mpsc::channel::<()>();
     let held = Arc::new(std::sync::Mutex::new(held));
     let (report, begun) = mpsc::channel::<()>();

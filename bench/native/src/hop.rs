@@ -26,7 +26,7 @@ pub(crate) fn measure() -> Result<(), Box<dyn std::error::Error>> {
         one_after_the_other(&remote, &queue, WARM_UP).await;
         let alone = one_after_the_other(&remote, &queue, ALONE).await;
         let together = many_at_once(&remote, &queue).await;
-        [alone, together, many_at_once(&remote.for_guests(), &queue).await]
+        [alone, together, many_at_once(&remote.at_once(), &queue).await]
     })?;
     let us = |time: Duration| time.as_nanos() as f64 / 1e3;
     let figures = [("alone_us", alone), ("together_us", together), ("of_guests_us", of_guests)];

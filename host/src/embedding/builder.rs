@@ -156,7 +156,7 @@ impl HostBuilder {
         // Of the program's own work, and of its loads, each takes turns as a tenant does.
         let queue = || host_threads.queue(Weight::default(), Bound::default());
         let (orders, taken) = mpsc::channel(limits::PLUGIN_CALLS_MAX);
-        let of_program = HostHandle::new(orders, Waiting::new(handle.remote(), queue()));
+        let of_program = HostHandle::new(orders, Waiting::new(handle.remote().at_once(), queue()));
         let residents = Rc::new(Residents {
             handle: handle.clone(),
             client,

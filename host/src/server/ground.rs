@@ -141,7 +141,7 @@ pub(crate) fn guest_context(of_loop: OfLoop<'_>, own: Own<'_>) -> GuestContext {
         name: name.to_owned(),
         environment: environment.to_owned(),
         settings: settings.clone(),
-        remote: handle.remote().for_guests(),
+        remote: handle.remote().at_once(),
         stdio,
         queue: household.queue.clone(),
         granted: household.granted.clone(),
