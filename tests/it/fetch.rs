@@ -325,7 +325,10 @@ fn a_request_that_no_one_waits_for_is_given_up() {
     while upstream.open() > 0 {
         upstream.left();
     }
+    // One that has seen nothing of those.
+    let upstream = Upstream::start(|_| Deed::Stall(Vec::new()));
     let hob = serve(every_mode(&["capabilities-0-2"]));
+    let to = format!("http://{}/", upstream.address);
     for name in hob.names() {
         // The client lets go of the handler.
         let mut client = hob.client();
