@@ -32,6 +32,7 @@ use serde::Deserialize;
 pub use cors::CorsConfig;
 pub use deploy::{DeployConfig, TrialTerms};
 pub use fault::ConfigError;
+use fault::nearest;
 pub use handler::{DeployedVersion, HandlerConfig};
 pub use module::ModuleConfig;
 pub use path::{check_path, path_of_name};
@@ -244,7 +245,7 @@ impl Config {
             Ok(file) => checker.config(file),
             Err(error) => {
                 let span = error.span().unwrap_or_default();
-                let what = explain(error.message(), &text[span.clone()]);
+                let what = fault::explain(error.message(), text, span.clone());
                 checker.fault(span.start, &what);
                 Config::default()
             }
@@ -255,20 +256,6 @@ impl Config {
         } else {
             Err(ConfigError { faults: checker.faults })
         }
-    }
-}
-
-/// Adds to an unknown key the known one that looks most like it, and to a key that comes twice
-/// the key: the parser's own words leave it to the place.
-fn explain(message: &str, place: &str) -> String {
-    if message == "duplicate key" {
-        return format!("`{place}` comes twice");
-    }
-    let mut names = message.split('`').skip(1).step_by(2);
-    let nearest = message.starts_with("unknown field").then(|| nearest(names.next()?, names));
-    match nearest.flatten() {
-        Some(known) => format!("{message}; did you mean `{known}`?"),
-        None => message.to_owned(),
     }
 }
 
@@ -288,12 +275,6 @@ pub fn check_name(key: &str, name: &str) -> Result<(), String> {
         ));
     }
     Ok(())
-}
-
-/// The known name that looks most like a wrong one, if one does.
-fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let distances = known.map(|known| (strsim::damerau_levenshtein(wrong, known), known));
-    distances.min().filter(|(distance, _)| *distance <= 3).map(|(_, known)| known)
 }
 
 struct Checker<'a> {

@@ -82,10 +82,11 @@ fn an_unknown_key_is_named_with_the_nearest_one() {
 
 #[test]
 fn a_value_of_the_wrong_kind_is_named() {
-    expect_fault("[server]\nloops = \"two\"", &["hob.toml:2:", "two"]);
-    expect_fault("[server]\nlisten = 8080", &["hob.toml:2:", "8080"]);
-    expect_fault("[server]\naccess_log = \"on\"", &["hob.toml:2:", "on"]);
-    expect_fault("[limits]\ncpu_ms = -1", &["hob.toml:2:", "-1"]);
+    expect_fault("[server]\nloops = \"two\"", &["hob.toml:2: `loops`:", "two"]);
+    expect_fault("[server]\nlisten = 8080", &["hob.toml:2: `listen`:", "8080"]);
+    expect_fault("[server]\naccess_log=\"on\"", &["hob.toml:2: `access_log`:", "on"]);
+    expect_fault("[limits]\ncpu_ms = -1", &["hob.toml:2: `cpu_ms`:", "-1"]);
+    expect_fault("server = { loops = 1, host_threads = true }", &["hob.toml:1: `host_threads`:"]);
 }
 
 #[test]

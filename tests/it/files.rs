@@ -12,13 +12,13 @@ use crate::harness::{
 const GUESTS: [&str; 2] = ["capabilities", "capabilities-0-2"];
 
 /// A server of handlers that are granted the files of the tenant `t`, and where those are.
-struct House {
-    hob: Hob,
-    files: PathBuf,
+pub(crate) struct House {
+    pub(crate) hob: Hob,
+    pub(crate) files: PathBuf,
     _data: Scratch,
 }
 
-fn granted(guests: impl IntoIterator<Item = Guest>, grant: &str) -> House {
+pub(crate) fn granted(guests: impl IntoIterator<Item = Guest>, grant: &str) -> House {
     let data = Scratch::new();
     let files = data.join("t/files");
     let grant = format!("files = \"{grant}\"");
@@ -28,16 +28,16 @@ fn granted(guests: impl IntoIterator<Item = Guest>, grant: &str) -> House {
 }
 
 impl House {
-    fn ask(&self, name: &str, operation: &str) -> Response {
+    pub(crate) fn ask(&self, name: &str, operation: &str) -> Response {
         self.hob.get(&format!("/{name}/files.{operation}"))
     }
 
-    fn give(&self, name: &str, operation: &str, body: impl AsRef<[u8]>) -> Response {
+    pub(crate) fn give(&self, name: &str, operation: &str, body: impl AsRef<[u8]>) -> Response {
         self.hob.exchange(post(&format!("/{name}/files.{operation}"), body))
     }
 
     #[track_caller]
-    fn expect_error(&self, name: &str, operation: &str, error: &str) {
+    pub(crate) fn expect_error(&self, name: &str, operation: &str, error: &str) {
         assert_eq!(self.give(name, operation, "x").expect(422).text(), error, "{name} {operation}");
     }
 }
@@ -116,6 +116,9 @@ fn mistakes_are_told_apart() {
             ("stat?path=nothing", "NotFound"),
             ("remove?path=nothing", "NotFound"),
             ("rename?path=nothing&to=x", "NotFound"),
+            ("rename?path=/&to=x", "Invalid"),
+            ("rename?path=file&to=/", "Invalid"),
+            ("remove?path=/", "Invalid"),
             ("create-folder?path=file", "Exists"),
             ("read-pieces?path=nothing&length=1", "NotFound"),
         ] {

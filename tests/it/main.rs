@@ -34,6 +34,7 @@ mod failures;
 mod fair_share;
 mod fetch;
 mod files;
+mod files_briefly;
 mod folders;
 mod handover;
 mod harness;

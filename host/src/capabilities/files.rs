@@ -1,14 +1,16 @@
-//! Owns `hob:host/files`: a tenant's own folder, on the host threads.
+//! Owns `hob:host/files`: a tenant's own folder, on the host threads, but for what a loop reads itself.
 
+mod brief;
 mod disk;
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
+use futures_util::future::Either;
 use rustix::fs::FlockOperation;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource};
@@ -37,6 +39,8 @@ pub(super) struct Files {
     /// Says that `scratch` is in use.
     _lock: Arc<std::fs::File>,
     access: Access,
+    /// Whether a loop may try to read what is small itself.
+    suits_loops: bool,
 }
 
 impl Files {
@@ -54,8 +58,10 @@ impl Files {
             }
         }
         rustix::fs::flock(&lock, FlockOperation::LockShared)?;
+        let opened = Dir::open_ambient_dir(folder, ambient_authority())?;
         Ok(Files {
-            folder: Arc::new(Dir::open_ambient_dir(folder, ambient_authority())?),
+            suits_loops: brief::suits(&opened),
+            folder: Arc::new(opened),
             scratch: Arc::new(Dir::open_ambient_dir(scratch, ambient_authority())?),
             path: folder.into(),
             storage: storage.clone(),
@@ -141,6 +147,8 @@ impl From<io::Error> for Error {
             kind @ (Kind::IsADirectory
             | Kind::NotADirectory
             | Kind::DirectoryNotEmpty
+            // The folder itself, or what is mounted in it.
+            | Kind::ResourceBusy
             | Kind::InvalidInput
             | Kind::InvalidFilename) => Error::Invalid(kind.to_string()),
             // The kind, not the error: that could name a path of the host.
@@ -225,14 +233,19 @@ pub(super) fn link(
     files.resource::<Reader>("reader")?;
     files.resource::<Writer>("writer")?;
     files.suspending("read", READ.operation, |state, (path,): (String,)| {
-        Ok(state.to_read(READ, move |files| disk::read(&files.folder, &path)))
+        let briefly = |files: &Files, path: &String| brief::read(&files.folder, path);
+        Ok(state.to_read_small(READ, path, briefly, |files, path| disk::read(&files.folder, path)))
     })?;
     files.suspending(
         "read-range",
         READ_RANGE.operation,
         |state, (path, offset, length): (String, u64, u32)| {
-            Ok(state.to_read(READ_RANGE, move |files| {
-                disk::read_range(&files.folder, &path, offset, length as usize)
+            let length = length as usize;
+            let briefly = move |files: &Files, path: &String| {
+                brief::read_range(&files.folder, path, offset, length)
+            };
+            Ok(state.to_read_small(READ_RANGE, path, briefly, move |files, path| {
+                disk::read_range(&files.folder, path, offset, length)
             }))
         },
     )?;
@@ -262,7 +275,8 @@ pub(super) fn link(
         },
     )?;
     files.suspending("stat", STAT.operation, |state, (path,): (String,)| {
-        Ok(state.to_read(STAT, move |files| disk::stat(&files.folder, &path)))
+        let briefly = |files: &Files, path: &String| brief::stat(&files.folder, path);
+        Ok(state.to_read_small(STAT, path, briefly, |files, path| disk::stat(&files.folder, path)))
     })?;
     files.suspending("remove", REMOVE.operation, |state, (path,): (String,)| {
         Ok(state.to_write(REMOVE, move |files| disk::remove(files, &path)))
@@ -281,9 +295,12 @@ fn link_pieces(files: &mut Interface<'_>) -> wasmtime::Result<()> {
         "open-reader",
         OPEN.operation,
         |state, (path,): (String,)| {
-            Ok(state.to_read(OPEN, move |files| {
+            let briefly = |files: &Files, path: &String| {
+                Some((brief::open_reader(&files.folder, path)?, files.place().ok()?))
+            };
+            Ok(state.to_read_small(OPEN, path, briefly, |files, path| {
                 let place = files.place()?;
-                Ok((OpenReader::open(&files.folder, &path)?, place))
+                Ok((OpenReader::open(&files.folder, path)?, place))
             }))
         },
         |state, opened: Result<(OpenReader, OwnedSemaphorePermit), Error>| {
@@ -302,8 +319,12 @@ fn link_pieces(files: &mut Interface<'_>) -> wasmtime::Result<()> {
         READ_PIECE.operation,
         |state, (reader, max): (Resource<Reader>, u32)| {
             let open = state.table.get(&reader)?.open.clone();
-            Ok(state.blocking(READ_PIECE, move || {
-                open.lock().expect("a reader").read(max as usize).map_err(Error::from)
+            let max = max as usize;
+            let briefly = move |_: &Files, open: &Arc<Mutex<OpenReader>>| {
+                brief::read_piece(&*open.try_lock().ok()?, max)
+            };
+            Ok(state.to_read_small(READ_PIECE, open, briefly, move |_, open| {
+                Ok(open.lock().expect("a reader").read(max)?)
             }))
         },
     )?;
@@ -362,6 +383,30 @@ trait Job<T>: FnOnce(&Files) -> Result<T, Error> + Send + 'static {}
 impl<T, J: FnOnce(&Files) -> Result<T, Error> + Send + 'static> Job<T> for J {}
 
 impl GuestState {
+    /// Does work for which the grant to read is enough: here, on the loop, if `briefly` does it, which does not
+    /// wait; else on a host thread.
+    fn to_read_small<P, T, B, J>(
+        &self,
+        work: Work,
+        asked: P,
+        briefly: B,
+        job: J,
+    ) -> impl Future<Output = Result<T, Error>> + Send + use<P, T, B, J>
+    where
+        P: Send + 'static,
+        T: Send + 'static,
+        B: Fn(&Files, &P) -> Option<T>,
+        J: FnOnce(&Files, &P) -> Result<T, Error> + Send + 'static,
+    {
+        let files = self.context.granted.files.as_ref().filter(|files| files.suits_loops);
+        let done = files.and_then(|files| briefly(files, &asked));
+        if let Some(done) = done {
+            self.context.queue.spared(work);
+            return Either::Left(ready(Ok(done)));
+        }
+        Either::Right(self.to_read(work, move |files| job(files, &asked)))
+    }
+
     /// Does work on a host thread for which the grant to read is enough.
     fn to_read<T: Send + 'static, J: Job<T>>(
         &self,

@@ -194,7 +194,7 @@ impl GuestState {
 
 impl Kv {
     pub(super) async fn get(self, hop: Hop, key: Key) -> Result<Option<Vec<u8>>, Error> {
-        self.read(hop, GET, move |connection| get(connection, &key)).await
+        self.read_short(hop, GET, store::GET, move |connection| get(connection, &key)).await
     }
 
     pub(super) async fn get_many(
@@ -220,7 +220,33 @@ impl Kv {
     }
 
     pub(super) async fn exists(self, hop: Hop, key: Key) -> Result<bool, Error> {
-        self.read(hop, EXISTS, move |connection| exists(connection, &key)).await
+        self.read_short(hop, EXISTS, store::EXISTS, move |connection| exists(connection, &key))
+            .await
+    }
+
+    /// Does what reads with one statement that is short: here, on the loop, where a connection has prepared it
+    /// and what it reads is in memory.
+    async fn read_short<T: Send + 'static>(
+        self,
+        hop: Hop,
+        work: Work,
+        sql: &'static str,
+        job: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        // Whatever fails is told by a host thread.
+        let briefly = |connection: &Connection| {
+            connection.briefly(sql, || job(connection).map_err(|_| sqlite::Error::Aborted))
+        };
+        if let Some(read) = self.database.at_once(sql, briefly) {
+            hop.spared(work);
+            return Ok(read);
+        }
+        self.read(hop, work, move |connection| {
+            let read = job(connection)?;
+            connection.note_short(sql);
+            Ok(read)
+        })
+        .await
     }
 
     /// Does what only reads.

@@ -188,6 +188,7 @@ impl Granted {
     async fn query(self, hop: Hop, statement: Statement) -> Result<Rows, Error> {
         let briefly = self.database.at_once(statement.sql(), |one| statement.query_briefly(one));
         if let Some(rows) = briefly {
+            hop.spared(QUERY);
             return Ok(rows);
         }
         let statement = Arc::new(statement);

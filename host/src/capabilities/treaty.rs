@@ -270,6 +270,11 @@ impl Hop {
         }
     }
 
+    /// The loop has done such work itself, and a host thread need not.
+    pub(super) fn spared(&self, work: Work) {
+        self.context.queue.spared(work);
+    }
+
     /// Does work on a host thread that no one waits for.
     pub(super) fn unattended(&self, work: Work, job: impl FnOnce() + Send + 'static) {
         self.context.remote.host_thread_unattended(&self.context.queue, work, job);

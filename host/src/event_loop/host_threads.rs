@@ -240,6 +240,11 @@ impl HostQueue {
         &self.pool
     }
 
+    /// A loop has done such a job itself, for it had to wait for nothing.
+    pub fn spared(&self, work: Work) {
+        self.pool.inner.metrics.spared(work.operation);
+    }
+
     /// Queues a job that no one waits for. It is not refused: what it puts away is bounded by whoever
     /// has handed that out. A thread is to be woken for it.
     pub(super) fn submit_unattended(&self, work: Work, job: impl FnOnce() + Send + 'static) {

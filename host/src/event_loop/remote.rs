@@ -197,10 +197,8 @@ impl Remote {
         Remote { shared, begins: Begins::WithOthers }
     }
 
-    /// The same, but host threads begin with its jobs at once, and not when the loop hands out those of its tasks.
-    /// It is for other threads, which the loop need not be done for; and for guests: to suspend one costs more than two
-    /// switches of threads, and where the host threads share the loop's core a short job is done when the guest would
-    /// have to be.
+    /// The same for other threads, which the loop need not be done for: host threads begin with its jobs at once, and
+    /// not when the loop hands out those of its tasks.
     pub fn at_once(self) -> Self {
         Remote { begins: Begins::AtOnce, ..self }
     }

@@ -22,6 +22,7 @@ struct OperationMetrics {
     queued: Histogram,
     ran: Histogram,
     refused: u64,
+    spared: u64,
 }
 
 impl HostThreadMetrics {
@@ -36,6 +37,11 @@ impl HostThreadMetrics {
     /// Counts a job that found its queue full.
     pub fn refused(&self, operation: &'static str) {
         self.operations.lock().expect("operations").entry(operation).or_default().refused += 1;
+    }
+
+    /// Counts a job that a loop has done itself.
+    pub fn spared(&self, operation: &'static str) {
+        self.operations.lock().expect("operations").entry(operation).or_default().spared += 1;
     }
 
     pub(super) fn render(&self, out: &mut String) {
@@ -54,10 +60,18 @@ impl HostThreadMetrics {
         for (operation, metrics) in &*operations {
             metrics.ran.render(out, name, &labels(operation));
         }
-        let name = "hob_host_jobs_refused_total";
-        head(out, name, "counter", "Jobs refused because a queue was full.");
-        for (operation, OperationMetrics { refused, .. }) in &*operations {
-            line(out, format_args!("{name}{{{}}} {refused}", labels(operation)));
+        type Count = fn(&OperationMetrics) -> u64;
+        let counters: [(&str, &str, Count); 2] = [
+            ("hob_host_jobs_refused_total", "Jobs refused because a queue was full.", |of| {
+                of.refused
+            }),
+            ("hob_host_jobs_spared_total", "Jobs that a loop did itself.", |of| of.spared),
+        ];
+        for (name, help, count) in counters {
+            head(out, name, "counter", help);
+            for (operation, metrics) in &*operations {
+                line(out, format_args!("{name}{{{}}} {}", labels(operation), count(metrics)));
+            }
         }
     }
 }

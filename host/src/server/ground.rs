@@ -123,6 +123,8 @@ impl Ground {
             // A module has no loop that the product's functions could wait on.
             additions: &Additions::default(),
         });
+        // Its guests run on threads of their own, which no turn of the loop hands out for.
+        let context = GuestContext { remote: self.handle.remote().at_once(), ..context };
         let (ticker, queue, log) = (ticker.clone(), queue.clone(), log.clone());
         ModuleRunner::new(module.clone(), Arc::new(context), ticker, queue, log)
     }
@@ -141,7 +143,7 @@ pub(crate) fn guest_context(of_loop: OfLoop<'_>, own: Own<'_>) -> GuestContext {
         name: name.to_owned(),
         environment: environment.to_owned(),
         settings: settings.clone(),
-        remote: handle.remote().at_once(),
+        remote: handle.remote(),
         stdio,
         queue: household.queue.clone(),
         granted: household.granted.clone(),

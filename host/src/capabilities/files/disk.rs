@@ -14,7 +14,7 @@ use crate::limits;
 use crate::tenants::Storage;
 
 /// The path as the folder knows it: `/` in front means the folder itself.
-fn inside(path: &str) -> &Path {
+pub(super) fn inside(path: &str) -> &Path {
     let path = path.trim_start_matches('/');
     Path::new(if path.is_empty() { "." } else { path })
 }
@@ -138,7 +138,10 @@ fn kind(of: FileType) -> Kind {
 }
 
 pub(super) fn stat(folder: &Dir, path: &str) -> Result<Metadata, Error> {
-    let metadata = folder.metadata(inside(path))?;
+    described(&folder.metadata(inside(path))?)
+}
+
+pub(super) fn described(metadata: &cap_std::fs::Metadata) -> Result<Metadata, Error> {
     let kind = kind(metadata.file_type());
     let modified = metadata.modified()?.into_std().duration_since(UNIX_EPOCH).unwrap_or_default();
     let size = if kind == Kind::File { metadata.len() } else { 0 };
@@ -189,8 +192,8 @@ fn sync_parent(folder: &Dir, path: &Path) -> Result<(), Error> {
 
 /// A file that is read piece by piece.
 pub(super) struct OpenReader {
-    file: File,
-    size: u64,
+    pub(super) file: File,
+    pub(super) size: u64,
 }
 
 impl OpenReader {

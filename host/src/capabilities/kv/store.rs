@@ -81,8 +81,17 @@ fn prepare<'c>(
     connection: &'c Connection,
     sql: &'static str,
 ) -> Result<CachedStatement<'c>, Error> {
-    connection.inner().prepare_cached(sql).map_err(engines)
+    let prepared = connection.as_host(|| Ok(connection.inner().prepare_cached(sql)?));
+    prepared.map_err(Error::from)
 }
+
+/// What reads one value, with its key and the time.
+pub(super) const GET: &str =
+    "select value, expires from entries where key = ? and (expires is null or expires > ?)";
+
+/// What says whether there is one.
+pub(super) const EXISTS: &str =
+    "select 1 from entries where key = ? and (expires is null or expires > ?)";
 
 pub(super) fn get(connection: &Connection, key: &Key) -> Result<Option<Vec<u8>>, Error> {
     Ok(value(connection, key)?.map(|(value, _)| value))
@@ -92,10 +101,8 @@ pub(super) fn get(connection: &Connection, key: &Key) -> Result<Option<Vec<u8>>,
 type Stored = (Vec<u8>, Option<i64>);
 
 fn value(connection: &Connection, key: &Key) -> Result<Option<Stored>, Error> {
-    let sql =
-        "select value, expires from entries where key = ? and (expires is null or expires > ?)";
     let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    prepare(connection, sql)?.query_row((&key.0, now()), row).optional().map_err(engines)
+    prepare(connection, GET)?.query_row((&key.0, now()), row).optional().map_err(engines)
 }
 
 pub(super) fn get_many(
@@ -116,8 +123,7 @@ pub(super) fn get_many(
 }
 
 pub(super) fn exists(connection: &Connection, key: &Key) -> Result<bool, Error> {
-    let sql = "select 1 from entries where key = ? and (expires is null or expires > ?)";
-    prepare(connection, sql)?.exists((&key.0, now())).map_err(engines)
+    prepare(connection, EXISTS)?.exists((&key.0, now())).map_err(engines)
 }
 
 pub(super) fn set_many(connection: &Connection, changes: &[Change]) -> Result<(), Error> {

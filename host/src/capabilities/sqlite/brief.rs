@@ -3,10 +3,10 @@
 //! given up, and done anew on a host thread.
 //!
 //! # What is known to be short
-//! A statement that reads tables and calls no function, as the authorizer has seen when it was prepared; in a
-//! database without virtual tables, whose code does as much as it likes in one operation; which took few
-//! operations when a host thread ran it last. So the time between two looks at the watch is bounded by the bytes
-//! of the values it works with, and those are bounded too.
+//! Of the host's own statements those of which it is said. Of guests' one that reads tables and calls no function,
+//! as the authorizer has seen when it was prepared; in a database without virtual tables, whose code does as much
+//! as it likes in one operation; which took few operations when a host thread ran it last. So the time between two
+//! looks at the watch is bounded by the bytes of the values it works with, and those are bounded too.
 
 use std::cell::RefCell;
 use std::sync::atomic::Ordering;
@@ -103,6 +103,16 @@ impl Connection {
     pub(in crate::capabilities) fn note_run(&self, sql: &str, operations: i32) {
         if let Some(known) = self.brief.0.borrow_mut().get_mut(sql) {
             known.ran(operations);
+        }
+    }
+
+    /// A statement of the host's own, of which is known that it is short, has run on a host thread, so that it is
+    /// prepared.
+    pub(in crate::capabilities) fn note_short(&self, sql: &'static str) {
+        let mut known = self.brief.0.borrow_mut();
+        match known.get_mut(sql) {
+            Some(known) => known.ran(0),
+            None => drop(known.insert(sql.into(), Known { is_short: true, ..Known::default() })),
         }
     }
 
