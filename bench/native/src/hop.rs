@@ -16,8 +16,8 @@ const AT_ONCE: usize = 64;
 const TOGETHER: usize = 400_000;
 
 /// Prints three figures in microseconds, as JSON: a hop when nothing else is under way, in the median;
-/// and with 64 under way, the time divided by their number, as tasks of the loop have it, guests among them, and
-/// where each is begun at once, as for another thread.
+/// and with 64 under way, the time divided by their number, as tasks of the host have it and guests that
+/// share an instance, and where each is begun at once, as for other guests.
 pub(crate) fn measure() -> Result<(), Box<dyn std::error::Error>> {
     let pool = HostThreads::new(THREADS, Arc::default(), Timeline::new(Instant::now()))?;
     let queue = pool.queue(Weight::default(), Bound::default());

@@ -49,9 +49,10 @@ def run(options: Options) -> Report:
             Figure("a hop, 64 at once, each begun at once", found.of(NAME, "at_once_us"), "us"),
         ],
         notes=[
-            "The loop and its four host threads share one core. What tasks of the loop ask for, guests among "
-            "them, is handed out together. A job from another thread is begun at once, with two switches of "
-            "threads."
+            "The loop and its four host threads share one core. Jobs of the host's own tasks, and of guests "
+            "that share an instance, are handed out together. Those of a guest with an instance of its own are "
+            "begun at once, one after the other, with two switches of threads for each: that costs less than to "
+            "suspend the guest."
         ],
         failures=found.failures,
         samples=found.plain(),

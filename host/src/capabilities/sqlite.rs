@@ -224,12 +224,15 @@ impl Database {
     {
         let thread =
             self.shared.threads.clone().acquire_owned().await.expect("threads are never closed");
-        hop.blocking(work, move || {
-            let result = job();
-            drop(thread);
-            result
-        })
-        .await
+        // There are few of them at a time, or one: they have nothing to wait for each other for.
+        hop.clone()
+            .at_once()
+            .blocking(work, move || {
+                let result = job();
+                drop(thread);
+                result
+            })
+            .await
     }
 
     /// Opens a connection that writes, before anything is served. Blocks.

@@ -242,10 +242,16 @@ pub(super) async fn watched<T>(
 #[derive(Clone)]
 pub(super) struct Hop {
     context: Arc<GuestContext>,
+    remote: Remote,
     request: Option<u64>,
 }
 
 impl Hop {
+    /// The same for work that is not handed out with that of others, but begun at once.
+    pub(super) fn at_once(self) -> Self {
+        Hop { remote: self.remote.at_once(), ..self }
+    }
+
     /// Does work on a host thread. Dropping the future takes back a job that has not begun.
     pub(super) fn blocking<T, E, J>(
         &self,
@@ -259,7 +265,7 @@ impl Hop {
     {
         let work = work.for_request(self.request);
         let context = self.context.clone();
-        let pending = context.remote.host_thread(&context.queue, work, job);
+        let pending = self.remote.host_thread(&context.queue, work, job);
         async move {
             pending.await.unwrap_or_else(|refused| {
                 if refused == Refused::Busy {
@@ -282,7 +288,7 @@ impl Hop {
 
     /// The loop.
     pub(super) fn remote(&self) -> &Remote {
-        &self.context.remote
+        &self.remote
     }
 }
 
@@ -290,7 +296,8 @@ impl GuestState {
     /// The way to the host threads for the call that is being started.
     pub(super) fn hop(&self) -> Hop {
         let request = self.asking.map(|RequestId(id)| id);
-        Hop { context: self.context.clone(), request }
+        let context = self.context.clone();
+        Hop { remote: context.remote.clone(), context, request }
     }
 
     /// Does a capability's work on a host thread, in the turn of the guest's tenant. Dropping the

@@ -2,8 +2,8 @@
 //!
 //! To wake a thread costs more than many a job does, and where it shares the loop's core it has that at once: two
 //! switches of threads for each job. So the jobs of a turn's tasks are handed out together when those have been
-//! polled, or a while has passed: some threads are woken, and each does job after job. Those of other threads are
-//! begun one by one.
+//! polled, or a while has passed: some threads are woken, and each does job after job. Whoever asks may want them begun
+//! one by one instead (`Remote::at_once`).
 
 use std::sync::Mutex;
 

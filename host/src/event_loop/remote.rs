@@ -197,8 +197,10 @@ impl Remote {
         Remote { shared, begins: Begins::WithOthers }
     }
 
-    /// The same for other threads, which the loop need not be done for: host threads begin with its jobs at once, and
-    /// not when the loop hands out those of its tasks.
+    /// The same, but host threads begin with its jobs at once, and not when the loop hands out those of its tasks.
+    /// It is for other threads, which the loop need not be done for; for guests with an instance of their own: to
+    /// suspend one costs more than two switches of threads, and where the host threads share the loop's core a
+    /// short job is done when the guest would have to be; and for jobs of which there are few at a time.
     pub fn at_once(self) -> Self {
         Remote { begins: Begins::AtOnce, ..self }
     }
