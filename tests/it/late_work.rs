@@ -38,11 +38,15 @@ fn computing_goes_on_after_a_streamed_answer() {
     let hob = serve();
     for name in hob.names() {
         for pause in [0, 5] {
-            let line = format!("{name}-{pause}");
-            let target = format!("/{name}/stream-late-spin?pause_ms={pause}&line={line}");
-            let answer = hob.get(&target).expect(200);
-            assert_eq!(answer.header("transfer-encoding"), Some("chunked"), "{name}");
-            wait_for_print(&hob, &line);
+            // On a busy machine all of it may be there before its head is sent, and then it goes whole.
+            let is_streamed = (0..20).any(|again| {
+                let line = format!("{name}-{pause}-{again}");
+                let target = format!("/{name}/stream-late-spin?pause_ms={pause}&line={line}");
+                let answer = hob.get(&target).expect(200);
+                wait_for_print(&hob, &line);
+                answer.header("transfer-encoding") == Some("chunked")
+            });
+            assert!(is_streamed, "{name}");
         }
     }
 }
