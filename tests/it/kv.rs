@@ -1,8 +1,10 @@
 //! `hob:host/kv`, of both generations and in every isolation mode.
 
 use std::fs;
+use std::io::IoSliceMut;
 
 use rusqlite::Connection;
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
 use crate::harness::{Guest, Hob, Response, Scratch, Serve, every_mode, guest, post, run};
 
@@ -45,6 +47,14 @@ impl House {
     }
 }
 
+/// Whether the kernel tells, for this file system, what it has in memory.
+fn kernel_tells(house: &House) -> bool {
+    let store = fs::File::open(house.data.join("t/kv.db")).expect("the store");
+    let bytes = &mut [0];
+    let peek = preadv2(store, &mut [IoSliceMut::new(bytes)], 0, ReadWriteFlags::NOWAIT);
+    peek != Err(Errno::OPNOTSUPP)
+}
+
 /// A connection comes to know a statement when a host thread has run it there, and there are a few of them. The
 /// kernel may be about something with a page, so that now and then one is for a host thread.
 #[test]
@@ -70,7 +80,7 @@ fn small_values_are_got_without_a_host_thread() {
             assert_eq!(house.run(name, "exists?key=small", ""), "false");
         }
         let of_80 = by_loop() - before;
-        assert!(of_80 >= 60, "{name}: {of_80}");
+        assert!(of_80 >= 60 || !kernel_tells(&house), "{name}: {of_80}");
         let large = "x".repeat(20_000);
         house.run(name, "set?key=large", &large);
         let before = by_loop();

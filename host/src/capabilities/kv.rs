@@ -237,7 +237,7 @@ impl Kv {
         let briefly = |connection: &Connection| {
             connection.briefly(sql, || job(connection).map_err(|_| sqlite::Error::Aborted))
         };
-        if let Some(read) = self.database.at_once(sql, briefly) {
+        if let Some(read) = self.database.on_loop(sql, briefly) {
             hop.spared(work);
             return Ok(read);
         }

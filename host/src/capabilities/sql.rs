@@ -186,7 +186,7 @@ impl Granted {
     /// No hop for what is short and in memory; else one, but for a statement that turns out to write although
     /// it does not begin like one.
     async fn query(self, hop: Hop, statement: Statement) -> Result<Rows, Error> {
-        let briefly = self.database.at_once(statement.sql(), |one| statement.query_briefly(one));
+        let briefly = self.database.on_loop(statement.sql(), |one| statement.query_briefly(one));
         if let Some(rows) = briefly {
             hop.spared(QUERY);
             return Ok(rows);

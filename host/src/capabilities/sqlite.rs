@@ -170,7 +170,7 @@ impl Database {
     ///
     /// It needs no place, or a loop could do nothing as long as others wait for theirs, and would have them
     /// wait as well.
-    pub(super) fn at_once<T>(
+    pub(super) fn on_loop<T>(
         &self,
         sql: &str,
         work: impl FnOnce(&Connection) -> Option<T>,
