@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import shutil
 from pathlib import Path
 
 from . import machine, recipes
@@ -20,8 +21,10 @@ def version(name: str, word: str) -> bytes:
 
 
 def serve(name: str, tables: str, folder: str, path: str) -> tuple[Recipe, int]:
-    """Hob with these tables and an API, and the port of that."""
+    """Hob with these tables and an API, and the port of that. It knows nothing of an earlier round."""
     place = recipes.scratch(folder)
+    shutil.rmtree(place)
+    place.mkdir()
     admin = free_port()
     (place / "token").write_text(TOKEN)
     file = place / "hob.toml"

@@ -131,6 +131,7 @@ impl Code {
             cache: &self.cache,
             additions: &Additions::default(),
             compiling: &mut |_| (),
+            read: None,
         };
         builder.deploy(config, &Deployed::default(), Files::MayHaveChanged)
     }

@@ -16,7 +16,6 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -24,8 +23,8 @@ use super::compile_threads::CompileThreads;
 use super::component_file::ComponentFile;
 use crate::limits;
 
-/// What stands behind the code in a file: its SHA-256.
-const HASH_BYTES: u64 = 32;
+/// What stands behind the code in a file: its BLAKE3, for a start reads it of all code that it loads.
+const HASH_BYTES: u64 = blake3::OUT_LEN as u64;
 
 /// In the name of a file that is not yet an entry.
 const TEMPORARY: &str = "tmp-";
@@ -160,7 +159,7 @@ fn load(engine: &Engine, entry: &Path) -> Option<Component> {
 /// the compiled code of an interpreter is tens of megabytes, and wasmtime maps it.
 fn is_whole(file: &mut File, length: u64) -> io::Result<bool> {
     let Some(code) = length.checked_sub(HASH_BYTES) else { return Ok(false) };
-    let mut hasher = Sha256::new();
+    let mut hasher = blake3::Hasher::new();
     let mut code = BufReader::with_capacity(limits::READ_BYTES, Read::by_ref(file).take(code));
     loop {
         let piece = code.fill_buf()?;
@@ -173,7 +172,7 @@ fn is_whole(file: &mut File, length: u64) -> io::Result<bool> {
     }
     let mut hash = Vec::new();
     file.read_to_end(&mut hash)?;
-    Ok(hasher.finalize()[..] == hash[..])
+    Ok(hasher.finalize().as_slice() == hash)
 }
 
 fn store(component: &Component, entry: &Path) -> io::Result<()> {
@@ -196,7 +195,7 @@ fn store(component: &Component, entry: &Path) -> io::Result<()> {
 fn write(path: &Path, code: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(code)?;
-    file.write_all(&Sha256::digest(code))?;
+    file.write_all(blake3::hash(code).as_bytes())?;
     file.sync_all()
 }
 

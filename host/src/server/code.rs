@@ -185,6 +185,7 @@ impl Code {
             cache: &self.cache,
             additions: &self.additions,
             compiling,
+            read: None,
         }
     }
 }

@@ -118,6 +118,8 @@ struct Change {
     on_trial: Option<HandlerName>,
     /// Whether a version is to have a host name of its own, and nothing else.
     is_preview: bool,
+    /// The component of a version that is new, as it lies in the store.
+    component: Option<ComponentFile>,
 }
 
 /// Why there was no change.
@@ -195,7 +197,8 @@ impl Desk {
         let config = self.config.clone();
         let set_aside = self.set_aside.without(name);
         let files = Files::AreTheSame;
-        Change { config, ledger, set_aside, files, on_trial: None, is_preview: false }
+        let (on_trial, is_preview, component) = (None, false, None);
+        Change { config, ledger, set_aside, files, on_trial, is_preview, component }
     }
 
     fn operate(&mut self, operation: Operation) -> Answer {
@@ -232,14 +235,16 @@ impl Desk {
             for aside in without_place(&config, &ledger) {
                 set_aside.add(aside);
             }
-            let (on_trial, is_preview) = (None, false);
+            let (on_trial, is_preview, component) = (None, false, None);
             // Read first: one that is wrong changes nothing either.
             let certificate = config.admin_certificate.as_ref().map(CertificateFiles::read);
             let certified = certificate
                 .transpose()
                 .map_err(StartError::Certificate)
                 .map_err(NotChanged::Start)?;
-            self.serve_anew(Change { config, ledger, set_aside, files, on_trial, is_preview })?;
+            let change =
+                Change { config, ledger, set_aside, files, on_trial, is_preview, component };
+            self.serve_anew(change)?;
             if let (Some(identity), Some(certified)) = (&self.identity, certified) {
                 identity.replace(certified);
             }
@@ -333,6 +338,7 @@ impl Desk {
             cache: &self.cache,
             additions: &self.site.additions,
             compiling,
+            read: None,
         }
     }
 
@@ -358,9 +364,11 @@ impl Desk {
         change: &Change,
         previews: Previews,
     ) -> Result<(Deployed, Arc<Snapshot>), NotChanged> {
-        let Change { config, ledger, set_aside, files, on_trial, .. } = change;
+        let Change { config, ledger, set_aside, files, on_trial, component, .. } = change;
         let whole = with_versions(config, ledger, &self.store, previews, set_aside);
-        let deployed = self.builder(&mut |_| ()).deploy(&whole, &self.deployed, *files);
+        let read = component.as_ref();
+        let deployed =
+            Builder { read, ..self.builder(&mut |_| ()) }.deploy(&whole, &self.deployed, *files);
         let deployed = deployed.map_err(NotChanged::Start)?;
         self.site.ticker.tick_for(self.engines.made());
         let snapshot = self

@@ -43,6 +43,8 @@ pub struct Builder<'a> {
     pub additions: &'a Additions,
     /// Told of each file whose compiled code is not in the cache.
     pub compiling: &'a mut dyn FnMut(&ComponentFile),
+    /// A component that has been read already, with the path at which it lies.
+    pub read: Option<&'a ComponentFile>,
 }
 
 /// What is deployed already, by tenant and name.
@@ -171,7 +173,10 @@ impl Builder<'_> {
             return Ok(code.clone());
         }
         let file = handler.component.as_deref().expect("what waits for a deployment is left out");
-        let component = ComponentFile::read(file);
+        let component = match self.read.filter(|read| read.path == file) {
+            Some(read) => Ok(read.clone()),
+            None => ComponentFile::read(file),
+        };
         let mut component =
             component.map_err(|error| fault_of(handler, ComponentFault::File(error)))?;
         if let Some(code) = same.filter(|code| code.digest == component.digest) {
@@ -223,7 +228,7 @@ impl Builder<'_> {
     }
 
     fn compiler(&mut self) -> Compiler<'_> {
-        let Builder { engines, cache, additions, compiling } = self;
+        let Builder { engines, cache, additions, compiling, .. } = self;
         Compiler { engines, cache, additions, compiling: *compiling }
     }
 }

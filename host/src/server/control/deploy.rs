@@ -50,11 +50,17 @@ impl Desk {
         let is_of_file = self.of_file(name).is_some();
         ledger.note_of_file(&name.tenant, &name.handler, is_of_file);
         if !is_served {
-            self.store.keep(&digest, &deploy.component).map_err(NotChanged::Store)?;
+            self.store.keep(&digest, &component.bytes).map_err(NotChanged::Store)?;
             let can_go_back = before.is_some() && deploy.intent == Intent::Serve;
             let on_trial = can_go_back.then(|| name.clone());
             let is_preview = deploy.intent == Intent::Preview;
-            let mut change = Change { on_trial, is_preview, ..self.with_version(name, ledger) };
+            let kept = ComponentFile { path: self.store.component(&digest), ..component.clone() };
+            let mut change = Change {
+                on_trial,
+                is_preview,
+                component: Some(kept),
+                ..self.with_version(name, ledger)
+            };
             if is_preview && !is_current {
                 // What is to be served of the handler is what it was.
                 change.set_aside = self.set_aside.clone();
