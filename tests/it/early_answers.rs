@@ -59,6 +59,21 @@ fn an_answer_without_a_handler_says_that_the_connection_closes_where_the_body_is
     }
 }
 
+/// A guest that shares its instance goes on, and has the body still.
+#[test]
+fn a_request_that_takes_too_long_is_told_that_the_connection_closes_where_the_body_is_not_read() {
+    let guests = every_mode(&KITCHENS).into_iter().map(|guest| guest.limits("wall_ms = 300"));
+    let hob = Serve::new(guests).start();
+    for name in hob.names() {
+        let path = format!("/{name}/sleep?ms=3600000");
+        let mut client = hob.client();
+        let head = format!("POST {path} HTTP/1.1\r\nhost: hob\r\n");
+        client.send(format!("{head}content-length: 5000000\r\n\r\nhello"));
+        expect_said_to_close(&mut client, &path, 504);
+        hob.expect_hello(name);
+    }
+}
+
 #[test]
 fn a_client_that_sends_nothing_of_a_body_that_no_one_waits_for_is_not_cut() {
     let hob = Serve::new(every_mode(&KITCHENS)).connections("body_idle_ms = 200").start();

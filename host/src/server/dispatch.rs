@@ -34,7 +34,7 @@ use crate::event_loop::{Handle, step_back};
 use crate::handlers::{Call, CallBody, Failure, GuestBody, Handler};
 use crate::observe::{HandlerMetrics, Line, Log, LoopMetrics, Timeline};
 use crate::tenants::{Admission, Limit, Place, Wait};
-use crate::wire::{BodyBroken, Exchange, Fault, Incoming, RequestId, Service, error_body};
+use crate::wire::{BodyBroken, Cut, Exchange, Fault, Incoming, RequestId, Service, error_body};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -246,9 +246,9 @@ impl Inner {
         let mut call = Call::new(head, CallBody::Whole(Bytes::new()), id);
         call.body = self.admit_and_receive(first, body, record, exchange).await?;
         exchange.received.set(matches!(call.body, CallBody::Whole(_)));
-        let overrun = match &call.body {
-            CallBody::Stream(body) => body.overrun(),
-            CallBody::Whole(_) => None,
+        let (overrun, cut) = match &call.body {
+            CallBody::Stream(body) => (body.overrun(), body.cut()),
+            CallBody::Whole(_) => (None, None),
         };
         let compress = handler.deployment().compress;
         let wish = compress.then(|| Wish::of(&call.head.headers, is_head, id));
@@ -266,7 +266,13 @@ impl Inner {
             return Err(self.body_too_long(handler));
         }
         match (answer, wish) {
-            (Err(failure), _) => Err(Refusal::Failed(failure, invocation.on_loop())),
+            (Err(failure), _) => {
+                // A guest in a shared instance may go on, and hyper is to see first that no one reads.
+                if cut.is_some_and(Cut::cut) {
+                    step_back().await;
+                }
+                Err(Refusal::Failed(failure, invocation.on_loop()))
+            }
             (Ok(answer), None) => Ok(answer.map(AnswerBody::Plain)),
             (Ok(answer), Some(wish)) => {
                 let answer = answer.map(AnswerBody::Plain);
@@ -359,7 +365,9 @@ impl Inner {
         let deadline = self.handle.sleep_until(self.handle.now() + handler.wall());
         match select(received, deadline).await {
             Either::Left((received, _)) => received.map_err(|error| match error {
-                BodyBroken::Off(_) | BodyBroken::NotSentOn => Refusal::BodyBroken,
+                BodyBroken::Off(_) | BodyBroken::NotSentOn | BodyBroken::Answered => {
+                    Refusal::BodyBroken
+                }
                 BodyBroken::TooLong => self.body_too_long(handler),
             }),
             Either::Right(_) => Err(Refusal::BodyTimedOut),

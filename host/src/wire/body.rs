@@ -1,9 +1,9 @@
 //! Owns a request's body between the connection and whoever reads it.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
@@ -30,8 +30,51 @@ enum Rest {
 
 /// A body that comes from a connection.
 struct Arriving {
-    body: Incoming,
+    supply: Arc<Mutex<Supply>>,
     awaited: Awaited,
+}
+
+/// What a connection has for whoever reads a body.
+struct Supply {
+    /// None once it was cut off.
+    body: Option<Incoming>,
+    reader: Option<Waker>,
+}
+
+/// The means to cut a body off from whoever reads it.
+pub struct Cut {
+    supply: Arc<Mutex<Supply>>,
+    awaited: Awaited,
+}
+
+impl Cut {
+    /// Cuts it off, for the request is answered: who reads on finds it broken. Says whether something of it had
+    /// not come yet.
+    pub fn cut(self) -> bool {
+        let (body, reader) = {
+            let mut supply = self.supply.lock().expect("supply");
+            (supply.body.take(), supply.reader.take())
+        };
+        self.awaited.set(false);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+        body.is_some_and(|body| !body.is_end_stream())
+    }
+}
+
+impl Supply {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
+        let Some(body) = &mut self.body else {
+            return Poll::Ready(Some(Err(BodyBroken::Answered)));
+        };
+        let polled = Pin::new(body).poll_frame(cx);
+        self.reader = polled.is_pending().then(|| cx.waker().clone());
+        polled.map(|frame| frame.map(|frame| frame.map_err(BodyBroken::Off)))
+    }
 }
 
 impl Drop for Arriving {
@@ -73,6 +116,8 @@ pub enum BodyBroken {
     Off(hyper::Error),
     /// The guest that sends it on has broken it off.
     NotSentOn,
+    /// The request was answered before it was read.
+    Answered,
     /// It is longer than it may be.
     TooLong,
 }
@@ -88,6 +133,7 @@ impl std::fmt::Display for BodyBroken {
         match self {
             BodyBroken::Off(error) => error.fmt(f),
             BodyBroken::NotSentOn => f.write_str("the guest that sends the body on broke it off"),
+            BodyBroken::Answered => f.write_str("the request has been answered meanwhile"),
             BodyBroken::TooLong => f.write_str("the body is too long"),
         }
     }
@@ -106,8 +152,9 @@ impl RequestBody {
         if body.size_hint().exact().is_some_and(|length| length > most) {
             return Err(BodyBroken::TooLong);
         }
+        let supply = Arc::new(Mutex::new(Supply { body: Some(body), reader: None }));
         let awaited = awaited.clone();
-        Self::with_first(Rest::Wire(Arriving { body, awaited }), most).await
+        Self::with_first(Rest::Wire(Arriving { supply, awaited }), most).await
     }
 
     /// The same of a body that a guest sends on, as long as that makes it.
@@ -129,6 +176,12 @@ impl RequestBody {
         let length = first.as_ref().map_or(0, Bytes::len) as u64;
         let left = most.checked_sub(length).ok_or(BodyBroken::TooLong)?;
         Ok(RequestBody { first, rest, left, overrun: Some(Overrun::default()) })
+    }
+
+    /// The means to cut it off, where it comes from a connection.
+    pub fn cut(&self) -> Option<Cut> {
+        let Rest::Wire(Arriving { supply, awaited }) = &self.rest else { return None };
+        Some(Cut { supply: supply.clone(), awaited: awaited.clone() })
     }
 
     /// Tells whether it is longer than it may be, where that is not known before it is read.
@@ -207,10 +260,10 @@ impl Body for Rest {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
         match &mut *self {
-            Rest::Wire(Arriving { body, awaited }) => {
-                let polled = Pin::new(body).poll_frame(cx);
+            Rest::Wire(Arriving { supply, awaited }) => {
+                let polled = supply.lock().expect("supply").poll_frame(cx);
                 awaited.set(polled.is_pending());
-                polled.map(|frame| frame.map(|frame| frame.map_err(BodyBroken::Off)))
+                polled
             }
             Rest::Forwarded(body) => Pin::new(body).poll_frame(cx),
         }
@@ -218,14 +271,20 @@ impl Body for Rest {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Rest::Wire(arriving) => arriving.body.is_end_stream(),
+            Rest::Wire(arriving) => {
+                let supply = arriving.supply.lock().expect("supply");
+                supply.body.as_ref().is_some_and(Incoming::is_end_stream)
+            }
             Rest::Forwarded(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Rest::Wire(arriving) => arriving.body.size_hint(),
+            Rest::Wire(arriving) => {
+                let supply = arriving.supply.lock().expect("supply");
+                supply.body.as_ref().map(Incoming::size_hint).unwrap_or_default()
+            }
             Rest::Forwarded(body) => body.size_hint(),
         }
     }

@@ -30,7 +30,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use accept::{Acceptor, adopt, bind};
-pub use body::{Awaited, BodyBroken, Overrun, RequestBody};
+pub use body::{Awaited, BodyBroken, Cut, Overrun, RequestBody};
 pub use client::{
     Client, Order, Origin, OutboundBody, Patience, PoolKey, Resolve, ResponseBody, SendFailed,
 };
