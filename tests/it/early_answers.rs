@@ -59,6 +59,20 @@ fn an_answer_without_a_handler_says_that_the_connection_closes_where_the_body_is
     }
 }
 
+#[test]
+fn an_answer_says_that_the_connection_closes_where_the_handler_does_not_read_the_body() {
+    let hob = Serve::new(every_mode(&KITCHENS)).start();
+    for name in hob.names() {
+        for (path, status) in [("hello", 200), ("trap", 500)] {
+            let path = format!("/{name}/{path}");
+            let mut client = hob.client();
+            let head = format!("POST {path} HTTP/1.1\r\nhost: hob\r\n");
+            client.send(format!("{head}content-length: 5000000\r\n\r\nhello"));
+            expect_said_to_close(&mut client, &path, status);
+        }
+    }
+}
+
 /// A guest that shares its instance goes on, and has the body still.
 #[test]
 fn a_request_that_takes_too_long_is_told_that_the_connection_closes_where_the_body_is_not_read() {

@@ -78,8 +78,11 @@ impl Supply {
 }
 
 impl Drop for Arriving {
+    /// The connection is to know at once that no one reads, also while someone could still cut it off.
     fn drop(&mut self) {
         self.awaited.set(false);
+        let unread = self.supply.lock().expect("supply").body.take();
+        drop(unread);
     }
 }
 
