@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Bytes, BytesMut};
@@ -41,9 +41,9 @@ struct Supply {
     reader: Option<Waker>,
 }
 
-/// The means to cut a body off from whoever reads it.
+/// The means to cut a body off from whoever reads it. It keeps nothing that no one reads any more.
 pub struct Cut {
-    supply: Arc<Mutex<Supply>>,
+    supply: Weak<Mutex<Supply>>,
     awaited: Awaited,
 }
 
@@ -51,8 +51,9 @@ impl Cut {
     /// Cuts it off, for the request is answered: who reads on finds it broken. Says whether something of it had
     /// not come yet.
     pub fn cut(self) -> bool {
+        let Some(supply) = self.supply.upgrade() else { return false };
         let (body, reader) = {
-            let mut supply = self.supply.lock().expect("supply");
+            let mut supply = supply.lock().expect("supply");
             (supply.body.take(), supply.reader.take())
         };
         self.awaited.set(false);
@@ -78,11 +79,8 @@ impl Supply {
 }
 
 impl Drop for Arriving {
-    /// The connection is to know at once that no one reads, also while someone could still cut it off.
     fn drop(&mut self) {
         self.awaited.set(false);
-        let unread = self.supply.lock().expect("supply").body.take();
-        drop(unread);
     }
 }
 
@@ -184,7 +182,7 @@ impl RequestBody {
     /// The means to cut it off, where it comes from a connection.
     pub fn cut(&self) -> Option<Cut> {
         let Rest::Wire(Arriving { supply, awaited }) = &self.rest else { return None };
-        Some(Cut { supply: supply.clone(), awaited: awaited.clone() })
+        Some(Cut { supply: Arc::downgrade(supply), awaited: awaited.clone() })
     }
 
     /// Tells whether it is longer than it may be, where that is not known before it is read.
